@@ -1,0 +1,47 @@
+// A whole file, mapped read-only. Owns the mapping; movable. The bytes may be read from any thread while the object lives.
+#pragma once
+
+#include "core/base/status.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+
+namespace belay {
+
+class MappedFile {
+ public:
+  // Maps a regular file (an empty one gives an empty span). `error` decides the class of the failure.
+  [[nodiscard]] static Result<MappedFile> open(const std::filesystem::path& path, ErrorCode error = ErrorCode::kBadInput);
+
+  MappedFile() = default;
+  MappedFile(MappedFile&& other) noexcept { swap(other); }
+  MappedFile& operator=(MappedFile&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+  ~MappedFile();
+
+  [[nodiscard]] std::span<const std::byte> bytes() const { return {data_, size_}; }
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+ private:
+  void swap(MappedFile& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    std::swap(path_, other.path_);
+  }
+
+  const std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+  std::filesystem::path path_;
+};
+
+// The whole of a small file as text; more than `max_bytes` is an error.
+[[nodiscard]] Result<std::string> read_file(const std::filesystem::path& path, std::uint64_t max_bytes, ErrorCode error = ErrorCode::kUsage);
+
+}  // namespace belay

@@ -1,0 +1,78 @@
+#include "core/base/format.hpp"
+#include "core/base/mapped_file.hpp"
+#include "core/base/text.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace belay {
+namespace {
+
+// A file descriptor that closes itself.
+class OpenFile {
+ public:
+  explicit OpenFile(const std::filesystem::path& path) : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {}
+  ~OpenFile() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  OpenFile(const OpenFile&) = delete;
+  OpenFile& operator=(const OpenFile&) = delete;
+  [[nodiscard]] int fd() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+Error system_error(ErrorCode code, const std::filesystem::path& path, const char* what) {
+  const int number = errno;
+  return fail(code, "{}: {}: {}", printable(path.string(), 400), what, std::strerror(number));
+}
+
+Result<std::size_t> regular_file_size(const OpenFile& file, const std::filesystem::path& path, ErrorCode code) {
+  if (file.fd() < 0) return system_error(code, path, "cannot open");
+  struct stat facts = {};
+  if (::fstat(file.fd(), &facts) != 0) return system_error(code, path, "cannot read its size");
+  if (!S_ISREG(facts.st_mode)) return fail(code, "{}: not a regular file; give the path of a file", printable(path.string(), 400));
+  return static_cast<std::size_t>(facts.st_size);
+}
+
+}  // namespace
+
+Result<MappedFile> MappedFile::open(const std::filesystem::path& path, ErrorCode error) {
+  const OpenFile file(path);
+  BELAY_TRY_ASSIGN(const std::size_t size, regular_file_size(file, path, error));
+  MappedFile mapped;
+  mapped.path_ = path;
+  if (size == 0) return mapped;
+  void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.fd(), 0);
+  if (address == MAP_FAILED) return system_error(error, path, "cannot map");
+  mapped.data_ = static_cast<const std::byte*>(address);
+  mapped.size_ = size;
+  return mapped;
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);  // munmap takes the address as it was given
+}
+
+Result<std::string> read_file(const std::filesystem::path& path, std::uint64_t max_bytes, ErrorCode error) {
+  const OpenFile file(path);
+  if (file.fd() < 0) return system_error(error, path, "cannot open");
+  std::string text;
+  char buffer[16384];
+  for (;;) {
+    const ssize_t got = ::read(file.fd(), buffer, sizeof buffer);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return system_error(error, path, "cannot read");
+    if (got == 0) return text;
+    text.append(buffer, static_cast<std::size_t>(got));
+    if (text.size() > max_bytes) return fail(error, "{}: larger than {} bytes, the most that is read of such a file", printable(path.string(), 400), max_bytes);
+  }
+}
+
+}  // namespace belay

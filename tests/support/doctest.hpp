@@ -1,0 +1,4 @@
+// The only file that includes doctest.
+#pragma once
+
+#include <doctest/doctest.h>

@@ -1,0 +1,23 @@
+# A room of core: one static library `belay_<room>` with the .cpp files of its folder.
+#   belay_add_room(formats ROOMS base PACKAGES some::library)
+function(belay_add_room room)
+  cmake_parse_arguments(ARG "" "" "ROOMS;PACKAGES" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${room}/*.cpp)
+  add_library(belay_${room} STATIC ${sources})
+  target_include_directories(belay_${room} PUBLIC ${PROJECT_SOURCE_DIR})
+  target_link_libraries(belay_${room} PUBLIC belay::sdk ${ARG_PACKAGES})
+  foreach(below IN LISTS ARG_ROOMS)
+    target_link_libraries(belay_${room} PUBLIC belay_${below})
+  endforeach()
+endfunction()
+
+# A test program from every *_test.cpp of the calling folder, run as one ctest case.
+#   belay_add_tests(tests_core_formats LIBRARIES belay_formats)
+function(belay_add_tests name)
+  cmake_parse_arguments(ARG "" "" "LIBRARIES;LABELS;SOURCES" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*_test.cpp)
+  add_executable(${name} ${sources} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE belay_test_support ${ARG_LIBRARIES})
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 300)
+endfunction()

@@ -1,0 +1,10 @@
+# Warnings for everything that is ours, and the sanitizers that were asked for.
+add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wconversion)
+add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wold-style-cast>)
+if(BELAY_WERROR)
+  add_compile_options(-Werror)
+endif()
+if(BELAY_SANITIZE)
+  add_compile_options(-fsanitize=${BELAY_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${BELAY_SANITIZE})
+endif()
