@@ -1,0 +1,37 @@
+#include "core/dispatch/backend.hpp"
+
+#include "core/base/log.hpp"
+
+namespace belay::dispatch {
+
+Result<Compute> Backend::compute() {
+  if (compute_) return *compute_;
+  if (!healthy_) return fail(ErrorCode::kNoPlugin, "{}: {}", id_, trouble_);
+  auto opened = open_();
+  if (!opened.ok()) {
+    healthy_ = false;
+    trouble_ = opened.error().message;
+    return std::move(opened).error();
+  }
+  compute_ = *opened;
+  return *compute_;
+}
+
+void Backend::count_failure(const Failure& failure) {
+  if (failures_ == 0 || calls_ - window_start_ > kWindowCalls) {
+    window_start_ = calls_;
+    failures_ = 0;
+  }
+  ++failures_;
+  const bool beyond_the_op = failure.scope == BELAY_SCOPE_DEVICE || failure.scope == BELAY_SCOPE_PLUGIN ||
+                             failure.scope == BELAY_SCOPE_PROCESS;
+  if (!beyond_the_op && failures_ < kFailuresAllowed) return;
+  if (!healthy_) return;
+  healthy_ = false;
+  trouble_ = beyond_the_op ? text(failure)
+                           : format("{} failures within {} calls, the last: {}", failures_, kWindowCalls,
+                                    text(failure));
+  log(LogLevel::kWarn, "{} is out of use from here on: {}", id_, trouble_);
+}
+
+}  // namespace belay::dispatch

@@ -1,0 +1,224 @@
+#include "core/dispatch/dispatcher.hpp"
+
+#include "core/base/format.hpp"
+#include "core/base/log.hpp"
+#include "core/base/text.hpp"
+#include "core/dispatch/op_description.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace belay::dispatch {
+namespace {
+
+belay_error_t empty_error() {
+  belay_error_t error = {};
+  error.struct_size = sizeof error;
+  return error;
+}
+
+std::string refusal_text(const belay_support_t& answer) {
+  const std::string_view detail(answer.detail, ::strnlen(answer.detail, sizeof answer.detail));
+  return format("not supported: {}",
+                detail.empty() ? status_name(answer.reason) : std::string_view(printable(detail)));
+}
+
+Error plugin_error(ErrorCode code, const char* what, belay_status_t status, const belay_error_t& error) {
+  return fail(code, "{}: {}", what, text(describe(status, error)));
+}
+
+}  // namespace
+
+Dispatcher::Dispatcher(const graph::Graph& graph, std::span<const std::unique_ptr<Backend>> backends,
+                       const Chains& chains, FallbackLog& fallbacks, const DispatchOptions& options)
+    : graph_(graph),
+      backends_(backends),
+      fallbacks_(fallbacks),
+      options_(options),
+      nodes_(graph.nodes.size()) {
+  error_ = empty_error();
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    for (const std::uint8_t backend : chains[i]) {
+      Link& link = nodes_[i].links.emplace_back();
+      link.backend = backends_[backend].get();
+      link.backend_index = backend;
+    }
+  }
+}
+
+Dispatcher::~Dispatcher() {
+  for (Node& node : nodes_) {
+    for (Link& link : node.links) {
+      if (link.kernel == nullptr) continue;
+      if (const auto compute = link.backend->compute(); compute.ok()) compute->table->release(link.kernel);
+    }
+  }
+}
+
+std::string Dispatcher::op_label(std::size_t index) const {
+  const graph::Node& node = graph_.nodes[index];
+  return format("{}/{}", graph::op_name(node.op), to_string(graph::grouping_dtype(graph_, node)));
+}
+
+Status Dispatcher::confirm() {
+  for (bool asked = true; asked;) {
+    asked = false;
+    for (const auto& backend : backends_) asked = confirm_heads_of(*backend) || asked;
+  }
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    if (nodes_[i].active == nodes_[i].links.size()) return nobody_left(i);
+  }
+  return {};
+}
+
+// Asks `backend` about all nodes that it heads and was not asked about yet, at once. False: there were none.
+bool Dispatcher::confirm_heads_of(const Backend& backend) {
+  std::vector<Node*> asked;
+  std::vector<OpDescription> descriptions;
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    Node& node = nodes_[i];
+    skip_unusable(node);
+    if (node.active == node.links.size()) continue;
+    const Link& head = node.links[node.active];
+    if (head.backend != &backend || head.confirmed) continue;
+    asked.push_back(&node);
+    descriptions.emplace_back(graph_, graph_.nodes[i], backend.numerics());
+  }
+  if (asked.empty()) return false;
+  Backend& opened = *asked[0]->links[asked[0]->active].backend;
+  const auto compute = opened.compute();
+  if (!compute.ok()) {
+    for (Node* node : asked) {
+      Link& head = node->links[node->active];
+      head.dropped = true;
+      head.trouble = compute.error().message;
+    }
+    return true;
+  }
+  std::vector<belay_op_t> ops;
+  for (const OpDescription& description : descriptions) ops.push_back(description.op());
+  belay_support_t unanswered = {};
+  unanswered.struct_size = sizeof unanswered;
+  std::vector<belay_support_t> answers(ops.size(), unanswered);
+  belay_error_t error = empty_error();
+  const belay_status_t status =
+      compute->table->supports(compute->instance, ops.data(), ops.size(), answers.data(), &error);
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    Link& head = asked[i]->links[asked[i]->active];
+    head.confirmed = status == BELAY_OK && answers[i].yes != 0;
+    if (head.confirmed) continue;
+    head.dropped = true;
+    head.trouble = status == BELAY_OK ? refusal_text(answers[i]) : text(describe(status, error));
+  }
+  return true;
+}
+
+void Dispatcher::skip_unusable(Node& node) {
+  while (node.active < node.links.size()) {
+    const Link& link = node.links[node.active];
+    if (!link.dropped && link.backend->healthy()) return;
+    ++node.active;
+  }
+}
+
+Status Dispatcher::bind(std::uint64_t max_tokens) {
+  max_tokens_ = max_tokens;
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    Node& node = nodes_[i];
+    while (node.active < node.links.size()) {
+      Link& head = node.links[node.active];
+      const Status bound = make_ready(i, head);
+      if (bound.ok()) break;
+      log(LogLevel::kWarn, "{} leaves the chain of {}: {}", head.backend->id(), op_label(i),
+          bound.error().message);
+      skip_unusable(node);
+    }
+    if (node.active == node.links.size()) return nobody_left(i);
+  }
+  return {};
+}
+
+// Brings a link to a bound kernel, from wherever it is. A link that cannot get there is dropped.
+Status Dispatcher::make_ready(std::size_t index, Link& link) {
+  if (link.kernel != nullptr) return {};
+  const auto attempt = [&]() -> Status {
+    BELAY_TRY_ASSIGN(const Compute compute, link.backend->compute());
+    const OpDescription description(graph_, graph_.nodes[index], link.backend->numerics());
+    const belay_op_t op = description.op();
+    if (!link.confirmed) {
+      belay_support_t answer = {};
+      answer.struct_size = sizeof answer;
+      belay_error_t error = empty_error();
+      const belay_status_t status = compute.table->supports(compute.instance, &op, 1, &answer, &error);
+      if (status != BELAY_OK) return plugin_error(ErrorCode::kNoPlugin, "supports", status, error);
+      if (answer.yes == 0) return Error{ErrorCode::kNoPlugin, refusal_text(answer)};
+      link.confirmed = true;
+    }
+    return bind_link(op, compute, link);
+  };
+  Status status = attempt();
+  if (!status.ok()) {
+    link.dropped = true;
+    link.trouble = status.error().message;
+  }
+  return status;
+}
+
+Status Dispatcher::bind_link(const belay_op_t& op, const Compute& compute, Link& link) {
+  belay_error_t error = empty_error();
+  belay_packed_t packed = {};
+  packed.struct_size = sizeof packed;
+  belay_status_t status = compute.table->packed(compute.instance, &op, &packed, &error);
+  if (status != BELAY_OK) return plugin_error(ErrorCode::kNoPlugin, "packed", status, error);
+  if (packed.layout != BELAY_LAYOUT_ROW) {
+    BELAY_TRY_ASSIGN(link.packed, memory::Buffer::allocate(packed.bytes, "packed weights"));
+    status = compute.table->pack(compute.instance, &op, link.packed.data(), link.packed.size(), &error);
+    if (status != BELAY_OK) return plugin_error(ErrorCode::kNoPlugin, "pack", status, error);
+  }
+  status = compute.table->bind(compute.instance, &op, link.packed.data(), link.packed.size(), &link.kernel,
+                               &error);
+  if (status != BELAY_OK || link.kernel == nullptr) {
+    link.kernel = nullptr;
+    return plugin_error(ErrorCode::kNoPlugin, "bind", status, error);
+  }
+  return reserve_workspace(compute, link.kernel);
+}
+
+Status Dispatcher::reserve_workspace(const Compute& compute, const belay_kernel_t* kernel) {
+  std::uint64_t bytes = 0;
+  belay_error_t error = empty_error();
+  const belay_status_t status = compute.table->workspace(kernel, max_tokens_, &bytes, &error);
+  if (status != BELAY_OK) return plugin_error(ErrorCode::kNoPlugin, "workspace", status, error);
+  if (bytes <= workspace_.size()) return {};
+  BELAY_TRY_ASSIGN(workspace_, memory::Buffer::allocate(bytes, "the workspace of operators"));
+  return {};
+}
+
+Error Dispatcher::nobody_left(std::size_t index) const {
+  std::string why;
+  for (const Link& link : nodes_[index].links) {
+    const std::string& trouble = link.trouble.empty() ? link.backend->trouble() : link.trouble;
+    why += format("{}{}: {}", why.empty() ? "" : "; ", link.backend->id(), trouble);
+  }
+  if (why.empty()) why = "no selected plugin offers it";
+  return fail(ErrorCode::kNoPlugin, "no usable plugin for {} ({}): {}", op_label(index),
+              graph_.nodes[index].name, why);
+}
+
+std::vector<std::string> Dispatcher::chain(std::size_t index) const {
+  std::vector<std::string> ids;
+  for (const Link& link : nodes_[index].links) {
+    if (!link.dropped) ids.push_back(link.backend->id());
+  }
+  return ids;
+}
+
+std::uint64_t Dispatcher::bytes() const {
+  std::uint64_t total = workspace_.size();
+  for (const Node& node : nodes_) {
+    for (const Link& link : node.links) total += link.packed.size();
+  }
+  return total;
+}
+
+}  // namespace belay::dispatch

@@ -1,0 +1,124 @@
+// Runs the nodes of one graph, each on the first healthy plugin of its chain. When a call fails, the next
+// plugin runs the same op on the same inputs, and the fallback is counted. One thread at a time; plugins
+// spread the work themselves.
+#pragma once
+
+#include "core/base/status.hpp"
+#include "core/dispatch/backend.hpp"
+#include "core/dispatch/failure.hpp"
+#include "core/graph/graph.hpp"
+#include "core/memory/buffer.hpp"
+
+#include <belay/ext/compute.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace belay::dispatch {
+
+// Which backend did each call, in the order of the calls over all graphs of an engine. Recording one run and
+// replaying it in another gives both the same assignment of ops to plugins; tests compare a run with faults
+// to one without.
+struct AssignmentHook {
+  std::vector<std::uint8_t> recorded;  // index of the backend that completed each call
+  std::vector<std::uint8_t> replay;    // when not empty: the backend that each call must run on
+};
+
+struct DispatchOptions {
+  bool strict = false;  // a fallback is an error
+  AssignmentHook* hook = nullptr;
+};
+
+// Indices into the backends, best first, for each node of the graph.
+using Chains = std::vector<std::vector<std::uint8_t>>;
+
+class Dispatcher {
+ public:
+  // The graph, the backends and the log must outlive the dispatcher.
+  Dispatcher(const graph::Graph& graph, std::span<const std::unique_ptr<Backend>> backends,
+             const Chains& chains, FallbackLog& fallbacks, const DispatchOptions& options);
+  ~Dispatcher();
+  Dispatcher(const Dispatcher&) = delete;
+  Dispatcher& operator=(const Dispatcher&) = delete;
+
+  // Opens the plugin that heads each chain and asks whether it supports the node; one that says no leaves the
+  // chain. kNoPlugin when a chain becomes empty. Binds nothing.
+  [[nodiscard]] Status confirm();
+
+  // Packs and binds the head of every chain, for runs of at most `max_tokens` tokens. After confirm().
+  [[nodiscard]] Status bind(std::uint64_t max_tokens);
+
+  // Runs node `index`. `run` has its tensors and position set; workspace and error are the dispatcher's.
+  // kInterrupted when the plugin saw the cancel token, kFallbackForbidden under strict, kNoPlugin when every
+  // link failed.
+  [[nodiscard]] Status run(std::size_t index, belay_run_t& run) {
+    Node& node = nodes_[index];
+    Link& link = node.links[node.active];
+    if (options_.hook == nullptr && link.backend->healthy()) [[likely]] {
+      prepare_run(run);
+      const belay_status_t status = link.kernel->run(link.kernel, &run);
+      if (status == BELAY_OK) [[likely]] {
+        link.backend->count_success();
+        return {};
+      }
+      return recover(index, run, status);
+    }
+    return run_with_care(index, run);
+  }
+
+  // The plugins that remain in the chain of a node, best first.
+  [[nodiscard]] std::vector<std::string> chain(std::size_t index) const;
+  // Bytes of packed weights and workspace that this dispatcher holds.
+  [[nodiscard]] std::uint64_t bytes() const;
+
+ private:
+  struct Link {
+    Backend* backend = nullptr;
+    std::uint8_t backend_index = 0;
+    bool confirmed = false;  // supports() said yes
+    bool dropped = false;    // said no, could not be bound, or broke its word
+    std::string trouble;     // why it was dropped, or how it failed last
+    belay_kernel_t* kernel = nullptr;
+    memory::Buffer packed;
+  };
+  struct Node {
+    std::vector<Link> links;
+    std::size_t active = 0;
+  };
+
+  void prepare_run(belay_run_t& run) {
+    error_.code = BELAY_OK;
+    run.error = &error_;
+    run.workspace = workspace_.data();
+    run.workspace_bytes = workspace_.size();
+  }
+  [[nodiscard]] std::string op_label(std::size_t index) const;
+  // dispatcher.cpp: from chains to bound kernels
+  bool confirm_heads_of(const Backend& backend);
+  void skip_unusable(Node& node);
+  Status make_ready(std::size_t index, Link& link);
+  Status bind_link(const belay_op_t& op, const Compute& compute, Link& link);
+  Status reserve_workspace(const Compute& compute, const belay_kernel_t* kernel);
+  [[nodiscard]] Error nobody_left(std::size_t index) const;
+  // recovery.cpp: what happens when a call fails
+  Status run_with_care(std::size_t index, belay_run_t& run);
+  Status replay(std::size_t index, belay_run_t& run);
+  Status recover(std::size_t index, belay_run_t& run, belay_status_t status);
+  Status fall_back(std::size_t index, belay_run_t& run, Failure failure);
+  Failure note_failure(Link& link, belay_status_t status);
+  void completed(const Link& link);
+
+  const graph::Graph& graph_;
+  std::span<const std::unique_ptr<Backend>> backends_;
+  FallbackLog& fallbacks_;
+  DispatchOptions options_;
+  std::vector<Node> nodes_;
+  memory::Buffer workspace_;
+  std::uint64_t max_tokens_ = 0;
+  belay_error_t error_ = {};
+};
+
+}  // namespace belay::dispatch

@@ -1,0 +1,99 @@
+// What dispatch does when a call fails: the next plugin of the chain runs the same op on the same inputs.
+#include "core/base/format.hpp"
+#include "core/dispatch/dispatcher.hpp"
+
+#include <utility>
+
+namespace belay::dispatch {
+
+void Dispatcher::completed(const Link& link) {
+  link.backend->count_success();
+  if (options_.hook != nullptr) options_.hook->recorded.push_back(link.backend_index);
+}
+
+// The way of a call that is not the plain one: an assignment is recorded or replayed, or the head is out of
+// use.
+Status Dispatcher::run_with_care(std::size_t index, belay_run_t& run) {
+  Node& node = nodes_[index];
+  if (options_.hook != nullptr && !options_.hook->replay.empty()) return replay(index, run);
+  const Link& head = node.links[node.active];
+  if (!head.backend->healthy()) {
+    return fall_back(index, run, {BELAY_INTERNAL, BELAY_SCOPE_PLUGIN, head.backend->trouble()});
+  }
+  prepare_run(run);
+  const belay_status_t status = head.kernel->run(head.kernel, &run);
+  if (status != BELAY_OK) return recover(index, run, status);
+  completed(head);
+  return {};
+}
+
+// Runs a call on the plugin that did it in the recorded run, and on no other.
+Status Dispatcher::replay(std::size_t index, belay_run_t& run) {
+  const AssignmentHook& hook = *options_.hook;
+  const std::size_t call = hook.recorded.size();
+  if (call >= hook.replay.size())
+    return fail(ErrorCode::kGeneral, "replay: the assignment ends after {} calls", call);
+  for (Link& link : nodes_[index].links) {
+    if (link.backend_index != hook.replay[call]) continue;
+    BELAY_TRY(make_ready(index, link));
+    prepare_run(run);
+    const belay_status_t status = link.kernel->run(link.kernel, &run);
+    if (status != BELAY_OK) {
+      return fail(ErrorCode::kGeneral, "replay: call {}, {} on {}: {}", call, op_label(index),
+                  link.backend->id(), text(describe(status, error_)));
+    }
+    completed(link);
+    return {};
+  }
+  return fail(ErrorCode::kGeneral, "replay: call {} is assigned to a plugin that {} does not have", call,
+              op_label(index));
+}
+
+Status Dispatcher::recover(std::size_t index, belay_run_t& run, belay_status_t status) {
+  if (status == BELAY_CANCELLED) return Error{ErrorCode::kInterrupted, "interrupted"};
+  Node& node = nodes_[index];
+  return fall_back(index, run, note_failure(node.links[node.active], status));
+}
+
+Failure Dispatcher::note_failure(Link& link, belay_status_t status) {
+  Failure failure = describe(status, error_);
+  if (status == BELAY_UNSUPPORTED) {  // after it said yes: it will not be asked about this node again
+    failure.scope = BELAY_SCOPE_CONTRACT;
+    link.dropped = true;
+  }
+  link.trouble = text(failure);
+  link.backend->count_failure(failure);
+  return failure;
+}
+
+// Runs the op on the first plugin behind the active one that can. The active one, which failed, stays the
+// head of the chain unless it is out of use.
+Status Dispatcher::fall_back(std::size_t index, belay_run_t& run, Failure failure) {
+  Node& node = nodes_[index];
+  if (options_.strict) {
+    return fail(ErrorCode::kFallbackForbidden, "{} ({}) failed on {}: {}; --strict forbids a fallback",
+                op_label(index), graph_.nodes[index].name, node.links[node.active].backend->id(),
+                text(failure));
+  }
+  std::vector<std::pair<const Link*, Failure>> failed = {{&node.links[node.active], std::move(failure)}};
+  for (std::size_t i = node.active + 1; i < node.links.size(); ++i) {
+    Link& link = node.links[i];
+    if (link.dropped || !link.backend->healthy() || !make_ready(index, link).ok()) continue;
+    prepare_run(run);
+    const belay_status_t status = link.kernel->run(link.kernel, &run);
+    if (status == BELAY_CANCELLED) return Error{ErrorCode::kInterrupted, "interrupted"};
+    if (status != BELAY_OK) {
+      failed.emplace_back(&link, note_failure(link, status));
+      continue;
+    }
+    for (const auto& [from, why] : failed)
+      fallbacks_.record(op_label(index), from->backend->id(), link.backend->id(), why);
+    completed(link);
+    const Link& head = node.links[node.active];
+    if (head.dropped || !head.backend->healthy()) node.active = i;
+    return {};
+  }
+  return nobody_left(index);
+}
+
+}  // namespace belay::dispatch

@@ -1,0 +1,65 @@
+// The verbs in which a model is written: each adds one node and returns the value it computes. Shapes are
+// checked here once, so that nothing behind has to: a model file whose tensors do not fit together is refused
+// with the tensor's name.
+//
+// The first mistake is kept and everything after it does nothing; finish() reports it. So a forward pass
+// reads without error handling between its lines.
+#pragma once
+
+#include "core/base/status.hpp"
+#include "core/graph/graph.hpp"
+
+#include <optional>
+
+namespace belay::graph {
+
+class Builder {
+ public:
+  // What is built next belongs to this layer; -1: to none.
+  void set_layer(int layer) { layer_ = layer; }
+
+  [[nodiscard]] ValueId input(std::string name, DType dtype, Shape shape);
+  [[nodiscard]] WeightId weight(Weight weight);
+  // Notes a mistake that the caller found, if it is the first: a tensor that the file lacks, say.
+  void refuse(Error mistake);
+
+  // ids (M) i32, table (vocab, width) -> (M, width)
+  [[nodiscard]] ValueId embed(std::string name, ValueId ids, WeightId table);
+  // x (M, K), weight (N, K), bias (N) -> (M, N)
+  [[nodiscard]] ValueId linear(std::string name, ValueId x, WeightId weight,
+                               std::optional<WeightId> bias = std::nullopt);
+  // Over the last dimension of x.
+  [[nodiscard]] ValueId rms_norm(std::string name, ValueId x, WeightId weight, float epsilon);
+  // x (M, heads, D), positions (M) i32
+  [[nodiscard]] ValueId rope(std::string name, ValueId x, ValueId positions,
+                             const belay_rope_attributes_t& attributes,
+                             std::optional<WeightId> freq_factors = std::nullopt);
+  // Appends k and v (M, kv_heads, D) to the layer's cache and answers what attention reads.
+  struct Cache {
+    ValueId keys;
+    ValueId values;
+  };
+  [[nodiscard]] Cache kv_write(std::string name, ValueId k, ValueId v, DType cache_dtype);
+  // q (M, heads, D) -> (M, heads, D), causal, softmax(q k^T / sqrt(D)) v
+  [[nodiscard]] ValueId attention(std::string name, ValueId q, const Cache& cache);
+  [[nodiscard]] ValueId silu_mul(std::string name, ValueId gate, ValueId up);
+  [[nodiscard]] ValueId add(std::string name, ValueId a, ValueId b);
+  // The same bytes under another shape: (M, N) <-> (M, heads, D). No node.
+  [[nodiscard]] ValueId reshape(ValueId x, Shape shape);
+
+  // The graph with `output` as its result, or the first mistake.
+  [[nodiscard]] Result<Graph> finish(ValueId output) &&;
+
+ private:
+  ValueId value(std::string name, ValueKind kind, DType dtype, Shape shape);
+  ValueId node(Op op, std::string name, Attributes attributes, std::vector<ValueId> inputs,
+               std::vector<WeightId> weights, Shape shape);
+  void expect(bool condition, const std::string& name, const std::string& what);
+  [[nodiscard]] const Shape& shape(ValueId id) const { return graph_.values[id].shape; }
+
+  Graph graph_;
+  std::optional<Error> mistake_;
+  int layer_ = -1;
+};
+
+}  // namespace belay::graph

@@ -1,0 +1,87 @@
+// What a model computes: values, weights, and nodes in the order in which they run. Plain data, built once by
+// graph::Builder, then only read; knows nothing of plugins or memory.
+//
+// The one dimension that changes from step to step, the number of tokens, is kTokens. Every activation is
+// f32, contiguous, slowest dimension first.
+#pragma once
+
+#include "core/base/dtype.hpp"
+
+#include <belay/op.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace belay::graph {
+
+inline constexpr std::int64_t kTokens = BELAY_DYNAMIC;
+
+using Shape = std::vector<std::int64_t>;
+using ValueId = std::uint32_t;
+using WeightId = std::uint32_t;
+
+enum class Op { kEmbed, kLinear, kRmsNorm, kLayerNorm, kRope, kKvWrite, kAttention, kSiluMul, kGelu, kAdd };
+
+// "belay.linear/1", as the ABI names it, and "linear", as people do.
+[[nodiscard]] std::string_view op_id(Op op);
+[[nodiscard]] std::string_view op_name(Op op);
+
+enum class ValueKind {
+  kInput,       // given by the caller at each step: token ids, positions, hidden rows
+  kActivation,  // computed by one node, read by later ones
+  kKeyCache,    // the keys of one layer, kept from step to step: (kv_heads, blocks, 64, head_dim)
+  kValueCache,  // the values of one layer, likewise
+};
+
+struct Value {
+  std::string name;
+  ValueKind kind = ValueKind::kActivation;
+  DType dtype = DType::kF32;
+  Shape shape;
+  int layer = -1;                       // of a cache
+  std::optional<ValueId> view_of = {};  // the same bytes as that value, under another shape
+};
+
+// Bytes in a model file, in the file's own layout. Not owned: the file outlives the graph.
+struct Weight {
+  std::string name;
+  DType dtype = DType::kF32;
+  Shape shape;
+  std::span<const std::byte> data;
+};
+
+using Attributes =
+    std::variant<std::monostate, belay_linear_attributes_t, belay_norm_attributes_t, belay_rope_attributes_t,
+                 belay_attention_attributes_t, belay_gelu_attributes_t>;
+
+struct Node {
+  Op op = Op::kAdd;
+  std::string name;  // "blk.3.attn_q"
+  int layer = -1;    // -1: outside the layers
+  Attributes attributes;
+  std::vector<ValueId> inputs;
+  std::vector<WeightId> weights;
+  std::vector<ValueId> outputs;
+};
+
+struct Graph {
+  std::vector<Value> values;
+  std::vector<Weight> weights;
+  std::vector<Node> nodes;
+  std::vector<ValueId> inputs;
+  ValueId output = 0;
+};
+
+// The type by which a node's chain is grouped: of its first weight, or of its cache, or of its activations.
+[[nodiscard]] DType grouping_dtype(const Graph& graph, const Node& node);
+
+// Bytes of a value with `tokens` in place of kTokens.
+[[nodiscard]] std::uint64_t value_bytes(const Value& value, std::uint64_t tokens);
+
+}  // namespace belay::graph

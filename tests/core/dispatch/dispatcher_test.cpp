@@ -1,0 +1,247 @@
+#include "core/dispatch/dispatcher.hpp"
+
+#include "core/graph/builder.hpp"
+#include "core/memory/tensor.hpp"
+#include "tests/core/dispatch/fake_plugin.hpp"
+#include "tests/support/doctest.hpp"
+
+#include <array>
+
+using namespace belay;            // NOLINT(google-build-using-namespace)
+using namespace belay::dispatch;  // NOLINT(google-build-using-namespace)
+using belay::test::FakePlugin;
+
+namespace {
+
+// One `add` over one float, on three plugins: "best" marks 1, "middle" 2, "last" 3.
+struct Fixture {
+  graph::Graph graph = [] {
+    graph::Builder build;
+    const auto a = build.input("a", DType::kF32, {graph::kTokens, 1});
+    const auto sum = build.add("sum", a, a);
+    return *std::move(build).finish(sum);
+  }();
+  std::array<FakePlugin, 3> plugins = {FakePlugin{.mark = 1}, FakePlugin{.mark = 2}, FakePlugin{.mark = 3}};
+  std::vector<std::unique_ptr<Backend>> backends;
+  FallbackLog fallbacks;
+  DispatchOptions options;
+  std::unique_ptr<Dispatcher> dispatcher;
+  float input = 5;
+  float output = 0;
+  belay_tensor_t in = memory::describe(DType::kF32, std::array<std::int64_t, 2>{1, 1}, &input);
+  belay_tensor_t out = memory::describe(DType::kF32, std::array<std::int64_t, 2>{1, 1}, &output);
+  std::array<const belay_tensor_t*, 2> inputs = {&in, &in};
+  std::array<const belay_tensor_t*, 1> outputs = {&out};
+
+  Status start() {
+    const std::array<const char*, 3> ids = {"best", "middle", "last"};
+    for (std::size_t i = 0; i < 3; ++i) backends.push_back(test::fake_backend(ids[i], plugins[i]));
+    dispatcher = std::make_unique<Dispatcher>(graph, backends, Chains{{0, 1, 2}}, fallbacks, options);
+    BELAY_TRY(dispatcher->confirm());
+    return dispatcher->bind(4);
+  }
+  Status run() {
+    belay_run_t run = {};
+    run.struct_size = sizeof run;
+    run.inputs = inputs.data();
+    run.input_count = 2;
+    run.outputs = outputs.data();
+    run.output_count = 1;
+    return dispatcher->run(0, run);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a healthy chain runs on its head and opens nothing else") {
+  Fixture f;
+  f.plugins[1].opens = false;
+  REQUIRE(f.start().ok());
+  REQUIRE(f.run().ok());
+  CHECK(f.output == 1);
+  CHECK(f.plugins[1].binds == 0);
+  CHECK(f.plugins[2].binds == 0);
+  CHECK(f.fallbacks.entries().empty());
+  CHECK(f.backends[0]->calls() == 1);
+}
+
+TEST_CASE("a failing call runs on the next plugin, is counted, and the head is tried again") {
+  Fixture f;
+  f.plugins[0].failing_runs = {1};
+  REQUIRE(f.start().ok());
+  REQUIRE(f.run().ok());
+  REQUIRE(f.run().ok());
+  CHECK(f.output == 2);
+  REQUIRE(f.run().ok());
+  CHECK(f.output == 1);
+  REQUIRE(f.fallbacks.entries().size() == 1);
+  const Fallback& entry = f.fallbacks.entries()[0];
+  CHECK(entry.op == "add/f32");
+  CHECK(entry.from == "best");
+  CHECK(entry.to == "middle");
+  CHECK(entry.reason == "INTERNAL");
+  CHECK(entry.count == 1);
+}
+
+TEST_CASE("two failing links in a row reach the third") {
+  Fixture f;
+  f.plugins[0].failing_runs = {0};
+  f.plugins[1].failing_runs = {0};
+  REQUIRE(f.start().ok());
+  REQUIRE(f.run().ok());
+  CHECK(f.output == 3);
+  CHECK(f.fallbacks.entries().size() == 2);
+}
+
+TEST_CASE("when every link fails the error names the op and each reason") {
+  Fixture f;
+  for (FakePlugin& plugin : f.plugins) plugin.failing_runs = {0};
+  REQUIRE(f.start().ok());
+  const Status status = f.run();
+  REQUIRE_FALSE(status.ok());
+  CHECK(status.error().code == ErrorCode::kNoPlugin);
+  for (const char* part : {"add/f32", "sum", "best", "middle", "last", "as told"}) {
+    CAPTURE(part);
+    CHECK(status.error().message.find(part) != std::string::npos);
+  }
+}
+
+TEST_CASE("strict makes a fallback an error with op and reason") {
+  Fixture f;
+  f.plugins[0].failing_runs = {0};
+  f.options.strict = true;
+  REQUIRE(f.start().ok());
+  const Status status = f.run();
+  REQUIRE_FALSE(status.ok());
+  CHECK(status.error().code == ErrorCode::kFallbackForbidden);
+  CHECK(status.error().message.find("add/f32") != std::string::npos);
+  CHECK(status.error().message.find("as told") != std::string::npos);
+  CHECK(f.plugins[1].runs == 0);
+}
+
+TEST_CASE("a plugin that says no leaves the chain before anything runs") {
+  Fixture f;
+  f.plugins[0].supports = false;
+  REQUIRE(f.start().ok());
+  CHECK(f.dispatcher->chain(0) == std::vector<std::string>{"middle", "last"});
+  REQUIRE(f.run().ok());
+  CHECK(f.output == 2);
+  CHECK(f.fallbacks.entries().empty());
+}
+
+TEST_CASE("no plugin at all is an error at the start") {
+  Fixture f;
+  f.plugins[0].supports = false;
+  f.plugins[1].opens = false;
+  f.plugins[2].supports = false;
+  const Status status = f.start();
+  REQUIRE_FALSE(status.ok());
+  CHECK(status.error().code == ErrorCode::kNoPlugin);
+  CHECK(status.error().message.find("would not open") != std::string::npos);
+  CHECK(status.error().message.find("not this one") != std::string::npos);
+}
+
+TEST_CASE("three failures within a thousand calls open the breaker") {
+  Fixture f;
+  f.plugins[0].failing_runs = {0, 2, 4};
+  REQUIRE(f.start().ok());
+  for (int i = 0; i < 5; ++i) REQUIRE(f.run().ok());
+  CHECK_FALSE(f.backends[0]->healthy());
+  const int runs = f.plugins[0].runs;
+  REQUIRE(f.run().ok());
+  CHECK(f.output == 2);
+  CHECK(f.plugins[0].runs == runs);
+}
+
+TEST_CASE("failures far apart do not open it") {
+  Fixture f;
+  f.plugins[0].failing_runs = {0, 1500, 3000, 4500};
+  REQUIRE(f.start().ok());
+  for (int i = 0; i < 5000; ++i) REQUIRE(f.run().ok());
+  CHECK(f.backends[0]->healthy());
+}
+
+TEST_CASE("a lost device opens the breaker at once") {
+  Fixture f;
+  f.plugins[0].failing_runs = {0};
+  f.plugins[0].status = BELAY_DEVICE_LOST;
+  f.plugins[0].scope = BELAY_SCOPE_DEVICE;
+  REQUIRE(f.start().ok());
+  REQUIRE(f.run().ok());
+  CHECK(f.output == 2);
+  CHECK_FALSE(f.backends[0]->healthy());
+}
+
+TEST_CASE("UNSUPPORTED after a yes drops the node's link for good") {
+  Fixture f;
+  f.plugins[0].failing_runs = {0};
+  f.plugins[0].status = BELAY_UNSUPPORTED;
+  REQUIRE(f.start().ok());
+  REQUIRE(f.run().ok());
+  REQUIRE(f.run().ok());
+  CHECK(f.output == 2);
+  CHECK(f.plugins[0].runs == 1);
+  CHECK(f.backends[0]->healthy());
+}
+
+TEST_CASE("cancellation is no failure") {
+  Fixture f;
+  f.plugins[0].failing_runs = {0};
+  f.plugins[0].status = BELAY_CANCELLED;
+  REQUIRE(f.start().ok());
+  const Status status = f.run();
+  REQUIRE_FALSE(status.ok());
+  CHECK(status.error().code == ErrorCode::kInterrupted);
+  CHECK(f.fallbacks.entries().empty());
+}
+
+TEST_CASE("a private layout is packed once, into memory of the core; other links pack when first needed") {
+  Fixture f;
+  f.plugins[0].layout = 9;
+  f.plugins[1].layout = 4;
+  f.plugins[0].failing_runs = {1};
+  REQUIRE(f.start().ok());
+  CHECK(f.plugins[0].packs == 1);
+  CHECK(f.plugins[1].packs == 0);
+  CHECK(f.dispatcher->bytes() >= 100);
+  REQUIRE(f.run().ok());
+  REQUIRE(f.run().ok());
+  CHECK(f.plugins[0].packs == 1);
+  CHECK(f.plugins[1].packs == 1);
+}
+
+TEST_CASE("a recorded assignment replays on the same plugins") {
+  AssignmentHook recording;
+  {
+    Fixture f;
+    f.options.hook = &recording;
+    f.plugins[0].failing_runs = {1};
+    REQUIRE(f.start().ok());
+    for (int i = 0; i < 3; ++i) REQUIRE(f.run().ok());
+    CHECK(recording.recorded == std::vector<std::uint8_t>{0, 1, 0});
+  }
+  AssignmentHook replaying;
+  replaying.replay = recording.recorded;
+  Fixture f;
+  f.options.hook = &replaying;
+  REQUIRE(f.start().ok());
+  std::vector<float> outputs;
+  for (int i = 0; i < 3; ++i) {
+    REQUIRE(f.run().ok());
+    outputs.push_back(f.output);
+  }
+  CHECK(outputs == std::vector<float>{1, 2, 1});
+  CHECK(f.fallbacks.entries().empty());
+  CHECK_FALSE(f.run().ok());  // the assignment has only three calls
+}
+
+TEST_CASE("kernels are released with the dispatcher") {
+  Fixture f;
+  f.plugins[0].failing_runs = {0};
+  REQUIRE(f.start().ok());
+  REQUIRE(f.run().ok());
+  CHECK(f.plugins[0].live_kernels == 1);
+  f.dispatcher.reset();
+  CHECK(f.plugins[0].live_kernels == 0);
+  CHECK(f.plugins[1].live_kernels == 0);
+}
