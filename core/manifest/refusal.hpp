@@ -61,7 +61,7 @@ inline constexpr std::string_view kQuarantined = "QUARANTINED";
 }  // namespace reason
 
 struct Refusal {
-  std::string id;      // plugin or full optimization id; a manifest's file name when it did not parse
+  std::string id;  // plugin or full optimization id; a manifest's file name when it did not parse
   Stage stage = Stage::kParse;
   std::string reason;  // one of the codes above
   std::string detail;  // the evidence, in words

@@ -10,8 +10,8 @@
 
 namespace belay::manifest {
 
-// Dot-separated numbers, and for a semantic version a pre-release part ("0.3.1-rc.2"), which sorts below the same version
-// without one. Missing components count as 0: "6" equals "6.0".
+// Dot-separated numbers, and for a semantic version a pre-release part ("0.3.1-rc.2"), which sorts below the
+// same version without one. Missing components count as 0: "6" equals "6.0".
 struct Version {
   std::vector<std::uint64_t> parts;
   std::string prerelease;
@@ -41,8 +41,8 @@ struct VersionRange {
   [[nodiscard]] std::string text() const;
 };
 
-// Bounds separated by commas, each with an operator = != < <= > >=: ">=6.1, <9". Nothing for bad syntax, an empty range
-// or one that no version can satisfy.
+// Bounds separated by commas, each with an operator = != < <= > >=: ">=6.1, <9". Nothing for bad syntax, an
+// empty range or one that no version can satisfy.
 [[nodiscard]] std::optional<VersionRange> parse_range(std::string_view text);
 
 }  // namespace belay::manifest
