@@ -1,0 +1,140 @@
+#include "core/formats/gguf_writer.hpp"
+
+#include "core/base/checked.hpp"
+#include "core/base/format.hpp"
+#include "core/base/text.hpp"
+
+#include <optional>
+#include <type_traits>
+
+namespace belay::formats {
+namespace {
+
+using Bytes = std::vector<std::byte>;
+
+void put_bytes(Bytes& out, std::span<const std::byte> bytes) {
+  out.insert(out.end(), bytes.begin(), bytes.end());
+}
+
+template <class T>
+void put(Bytes& out, T value) {
+  static_assert(std::is_arithmetic_v<T>);
+  put_bytes(out, std::as_bytes(std::span(&value, 1)));
+}
+
+void put_string(Bytes& out, std::string_view text) {
+  put(out, std::uint64_t{text.size()});
+  put_bytes(out, std::as_bytes(std::span(text)));
+}
+
+void pad(Bytes& out, std::uint32_t alignment) {
+  out.resize((out.size() + alignment - 1) / alignment * alignment);
+}
+
+std::optional<std::uint64_t> bytes_of_shape(DType dtype, std::span<const std::uint64_t> shape) {
+  if (shape.empty() || shape.size() > kMaxGgufDims) return std::nullopt;
+  const std::optional<std::uint64_t> row = row_bytes(dtype, shape.back());
+  if (!row) return std::nullopt;
+  CheckedU64 bytes = *row;
+  for (const std::uint64_t dim : shape.first(shape.size() - 1)) bytes *= dim;
+  return bytes.value();
+}
+
+}  // namespace
+
+GgufWriter::GgufWriter(std::uint32_t alignment) : alignment_(alignment) {
+  if (alignment != kDefaultGgufAlignment) add_u32("general.alignment", alignment);
+}
+
+void GgufWriter::add_u32(std::string_view key, std::uint32_t value) {
+  add_head(key, GgufType::kU32);
+  put(entries_, value);
+}
+
+void GgufWriter::add_u64(std::string_view key, std::uint64_t value) {
+  add_head(key, GgufType::kU64);
+  put(entries_, value);
+}
+
+void GgufWriter::add_f32(std::string_view key, float value) {
+  add_head(key, GgufType::kF32);
+  put(entries_, value);
+}
+
+void GgufWriter::add_bool(std::string_view key, bool value) {
+  add_head(key, GgufType::kBool);
+  put(entries_, std::uint8_t{value});
+}
+
+void GgufWriter::add_string(std::string_view key, std::string_view value) {
+  add_head(key, GgufType::kString);
+  put_string(entries_, value);
+}
+
+void GgufWriter::add_strings(std::string_view key, std::span<const std::string> values) {
+  add_array_head(key, GgufType::kString, values.size());
+  for (const std::string& value : values) put_string(entries_, value);
+}
+
+void GgufWriter::add_i32s(std::string_view key, std::span<const std::int32_t> values) {
+  add_array_head(key, GgufType::kI32, values.size());
+  put_bytes(entries_, std::as_bytes(values));
+}
+
+void GgufWriter::add_f32s(std::string_view key, std::span<const float> values) {
+  add_array_head(key, GgufType::kF32, values.size());
+  put_bytes(entries_, std::as_bytes(values));
+}
+
+Status GgufWriter::add_tensor(std::string_view name, DType dtype, std::span<const std::uint64_t> shape,
+                              std::span<const std::byte> data) {
+  const std::optional<std::uint32_t> type = ggml_of_dtype(dtype);
+  if (!type || bytes_of_shape(dtype, shape) != data.size() || data.empty()) {
+    return fail(ErrorCode::kGeneral, "tensor '{}': {} bytes are no GGUF tensor of type {} and shape [{}]",
+                printable(name), data.size(), to_string(dtype), join(shape, ", "));
+  }
+  put_string(infos_, name);
+  put(infos_, static_cast<std::uint32_t>(shape.size()));
+  for (std::size_t i = shape.size(); i > 0; --i) put(infos_, shape[i - 1]);
+  put(infos_, *type);
+  put(infos_, data_bytes_);
+  data_.push_back(data);
+  data_bytes_ = (data_bytes_ + data.size() + alignment_ - 1) / alignment_ * alignment_;
+  return {};
+}
+
+std::vector<std::byte> GgufWriter::header() const {
+  Bytes out;
+  put_bytes(out, std::as_bytes(std::span(std::string_view("GGUF"))));
+  put(out, std::uint32_t{3});
+  put(out, std::uint64_t{data_.size()});
+  put(out, n_entries_);
+  put_bytes(out, entries_);
+  put_bytes(out, infos_);
+  pad(out, alignment_);
+  return out;
+}
+
+std::vector<std::byte> GgufWriter::to_bytes() const {
+  Bytes out = header();
+  out.reserve(out.size() + data_bytes_);
+  for (const auto& data : data_) {
+    put_bytes(out, data);
+    pad(out, alignment_);
+  }
+  return out;
+}
+
+void GgufWriter::add_head(std::string_view key, GgufType type) {
+  put_string(entries_, key);
+  put(entries_, static_cast<std::uint32_t>(type));
+  ++n_entries_;
+}
+
+void GgufWriter::add_array_head(std::string_view key, GgufType element, std::size_t count) {
+  add_head(key, GgufType::kArray);
+  put(entries_, static_cast<std::uint32_t>(element));
+  put(entries_, std::uint64_t{count});
+}
+
+}  // namespace belay::formats
