@@ -1,0 +1,90 @@
+// kv_write and attention, with positions on both sides of the borders of a cache block.
+#include "tests/kernels/expect_pass.hpp"
+#include "tests/support/doctest.hpp"
+
+namespace belay::kernel_tests {
+namespace {
+
+constexpr DType kCacheTypes[] = {DType::kF32, DType::kF16};
+constexpr std::size_t kPositions[] = {0, 1, 63, 64, 65, 200};
+
+void check_write(const CacheShape& shape, Fill fill = Fill::kNormal) {
+  expect_pass(kv_write_case(shape, fill, next_seed()), "kv_write " + std::string(to_string(shape.dtype)));
+}
+
+void check_attention(const CacheShape& shape, Fill fill = Fill::kNormal, bool bad_key = false) {
+  expect_pass(attention_case(shape, fill, bad_key, next_seed()),
+              "attention " + std::string(to_string(shape.dtype)));
+}
+
+TEST_CASE("kv_write: every position and number of tokens") {
+  for (const DType dtype : kCacheTypes) {
+    for (const std::size_t position : kPositions) {
+      for (const std::size_t tokens : {0, 1, 2, 3, 8, 17, 64, 130}) {
+        check_write({.dtype = dtype, .tokens = tokens, .kv_heads = 3, .d = 20, .position = position});
+      }
+    }
+  }
+}
+
+TEST_CASE("kv_write: every value rounds as IEEE says") {
+  for (const DType dtype : kCacheTypes) {
+    for (const Fill fill : {Fill::kTiny, Fill::kHuge, Fill::kDenormal, Fill::kMixed, Fill::kZero, Fill::kNan,
+                            Fill::kInfinity}) {
+      for (const std::size_t d : {1, 7, 8, 64})
+        check_write({.dtype = dtype, .tokens = 5, .kv_heads = 2, .d = d, .position = 62}, fill);
+    }
+  }
+}
+
+TEST_CASE("attention: every position and number of tokens") {
+  for (const DType dtype : kCacheTypes) {
+    for (const bool causal : {true, false}) {
+      for (const std::size_t position : kPositions) {
+        for (const std::size_t tokens : {0, 1, 2, 3, 8, 17, 64}) {
+          check_attention({.dtype = dtype,
+                           .tokens = tokens,
+                           .heads = 6,
+                           .kv_heads = 2,
+                           .d = 16,
+                           .position = position,
+                           .causal = causal});
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("attention: every head size and grouping") {
+  for (const DType dtype : kCacheTypes) {
+    for (const std::size_t d : {1, 2, 7, 8, 9, 17, 64, 72, 128}) {
+      check_attention({.dtype = dtype, .tokens = 3, .heads = 2, .kv_heads = 2, .d = d, .position = 70});
+    }
+    for (const std::size_t heads : {1, 4, 9}) {
+      check_attention({.dtype = dtype, .tokens = 2, .heads = heads, .kv_heads = 1, .d = 64, .position = 100});
+      check_attention(
+          {.dtype = dtype, .tokens = 1, .heads = heads * 3, .kv_heads = 3, .d = 64, .position = 700});
+    }
+  }
+}
+
+TEST_CASE("attention: values at which kernels break") {
+  for (const DType dtype : kCacheTypes) {
+    for (const Fill fill :
+         {Fill::kTiny, Fill::kDenormal, Fill::kMixed, Fill::kZero, Fill::kNan, Fill::kInfinity}) {
+      check_attention({.dtype = dtype, .tokens = 5, .heads = 4, .kv_heads = 2, .d = 32, .position = 61},
+                      fill);
+      check_attention({.dtype = dtype, .tokens = 1, .heads = 4, .kv_heads = 2, .d = 32, .position = 130},
+                      fill);
+    }
+    for (const Fill fill : {Fill::kNan, Fill::kInfinity}) {
+      check_attention({.dtype = dtype, .tokens = 5, .heads = 4, .kv_heads = 2, .d = 32, .position = 61}, fill,
+                      true);
+      check_attention({.dtype = dtype, .tokens = 1, .heads = 4, .kv_heads = 2, .d = 32, .position = 130},
+                      fill, true);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace belay::kernel_tests

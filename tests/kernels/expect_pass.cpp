@@ -1,0 +1,58 @@
+#include "tests/kernels/expect_pass.hpp"
+
+#include "tests/kernels/check_case.hpp"
+#include "tests/support/doctest.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <map>
+
+namespace belay::kernel_tests {
+namespace {
+
+// Largest |error| / tolerance of each group, printed when the program ends.
+class Observed {
+ public:
+  Observed() = default;
+  Observed(const Observed&) = delete;
+  Observed& operator=(const Observed&) = delete;
+  ~Observed() {
+    for (const auto& [name, row] : rows_) {
+      std::printf("observed  %-40s %6zu cases, largest error %.3f of its tolerance\n", name.c_str(),
+                  row.cases, row.largest);
+    }
+  }
+  void add(const std::string& name, double ratio) {
+    Row& row = rows_[name];
+    ++row.cases;
+    row.largest = std::max(row.largest, ratio);
+  }
+
+ private:
+  struct Row {
+    std::size_t cases = 0;
+    double largest = 0.0;
+  };
+  std::map<std::string, Row> rows_;
+};
+
+}  // namespace
+
+void expect_pass(const OpCase& op_case, const std::string& group, Need need) {
+  static Observed observed;
+  for (const auto& plugin : loaded_plugins()) {
+    const std::string where = plugin->name() + ": " + op_case.label;
+    INFO(where);  // also printed when a kernel crashes
+    const Report report = check_case(*plugin, op_case);
+    for (const Finding& finding : report.findings) FAIL_CHECK(where, ": ", finding.rule, ": ", finding.text);
+    if (report.refused && need == Need::kMandatory) FAIL_CHECK(where, ": refused: ", report.refusal);
+    if (!report.refused) observed.add(plugin->name() + " " + group, report.largest_ratio);
+  }
+}
+
+std::uint64_t next_seed() {
+  static std::uint64_t seed = 1;
+  return ++seed;
+}
+
+}  // namespace belay::kernel_tests

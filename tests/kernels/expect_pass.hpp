@@ -1,0 +1,22 @@
+// What every test file of an operator says: this case passes on all plugins. Keeps the largest error seen for
+// the report.
+#pragma once
+
+#include "tests/kernels/cases.hpp"
+
+#include <string>
+
+namespace belay::kernel_tests {
+
+enum class Need {
+  kMandatory,  // our plugins must offer it: a refusal fails
+  kOptional,   // a refusal with a reason is fine; YES must be right
+};
+
+// `group` names the line in the report of observed maxima.
+void expect_pass(const OpCase& op_case, const std::string& group, Need need = Need::kMandatory);
+
+// A seed for the next case: the same in every run, different for each case of a program.
+[[nodiscard]] std::uint64_t next_seed();
+
+}  // namespace belay::kernel_tests

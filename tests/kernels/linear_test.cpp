@@ -1,0 +1,99 @@
+// linear: every weight type, shape class, value class and numerics, on every plugin.
+#include "tests/kernels/expect_pass.hpp"
+#include "tests/support/doctest.hpp"
+
+#include <vector>
+
+namespace belay::kernel_tests {
+namespace {
+
+constexpr DType kWeightTypes[] = {DType::kF32,  DType::kF16,  DType::kBF16, DType::kQ8_0,
+                                  DType::kQ4_0, DType::kQ4_1, DType::kQ5_0, DType::kQ5_1,
+                                  DType::kQ4_K, DType::kQ5_K, DType::kQ6_K};
+constexpr std::int32_t kNumerics[] = {BELAY_NUMERICS_F32, BELAY_NUMERICS_ACT_Q8};
+
+std::string group(DType dtype, std::int32_t numerics) {
+  return "linear " + std::string(to_string(dtype)) + (numerics == BELAY_NUMERICS_F32 ? " f32" : " act_q8");
+}
+
+// Around vector widths and unrolled loops for plain types; one, few and many blocks otherwise.
+std::vector<std::size_t> sizes_of_k(DType dtype) {
+  if (info(dtype).block_elems == 1) return {1, 3, 7, 8, 9, 15, 16, 17, 31, 33, 64, 100, 257, 1031};
+  if (info(dtype).block_elems == 32) return {32, 64, 96, 160, 576, 1536, 4128};
+  return {256, 512, 768, 2304};
+}
+
+void check(DType dtype, std::int32_t numerics, const LinearShape& shape, Fill fill,
+           WeightFill weights = WeightFill::kNormal) {
+  expect_pass(linear_case(dtype, numerics, shape, fill, weights, next_seed()), group(dtype, numerics));
+}
+
+template <class Body>
+void for_each_type(Body body) {
+  for (const DType dtype : kWeightTypes) {
+    for (const std::int32_t numerics : kNumerics) body(dtype, numerics);
+  }
+}
+
+TEST_CASE("linear: every length of a row") {
+  for_each_type([](DType dtype, std::int32_t numerics) {
+    for (const std::size_t k : sizes_of_k(dtype)) {
+      check(dtype, numerics, {.tokens = 1, .k = k, .n = 5}, Fill::kNormal);
+      check(dtype, numerics, {.tokens = 3, .k = k, .n = 9}, Fill::kNormal);
+    }
+  });
+}
+
+TEST_CASE("linear: every number of outputs") {
+  for_each_type([](DType dtype, std::int32_t numerics) {
+    const std::size_t k = info(dtype).block_elems == 1 ? 48 : info(dtype).block_elems;
+    for (const std::size_t n : {0, 1, 2, 3, 4, 7, 8, 13, 16, 17, 31, 33, 67, 131}) {
+      check(dtype, numerics, {.tokens = 1, .k = k, .n = n}, Fill::kNormal);
+      check(dtype, numerics, {.tokens = 5, .k = k, .n = n, .bias = true}, Fill::kNormal);
+    }
+  });
+}
+
+TEST_CASE("linear: every number of tokens") {
+  for_each_type([](DType dtype, std::int32_t numerics) {
+    const std::size_t k = info(dtype).block_elems == 1 ? 65 : 2 * info(dtype).block_elems;
+    for (const std::size_t tokens : {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 17, 31, 64}) {
+      check(dtype, numerics, {.tokens = tokens, .k = k, .n = 37, .bias = tokens % 2 == 1}, Fill::kNormal);
+    }
+  });
+}
+
+TEST_CASE("linear: values at which kernels break") {
+  for_each_type([](DType dtype, std::int32_t numerics) {
+    const std::size_t k = info(dtype).block_elems == 1 ? 97 : 2 * info(dtype).block_elems;
+    for (const Fill fill : {Fill::kTiny, Fill::kHuge, Fill::kDenormal, Fill::kMixed, Fill::kZero, Fill::kNan,
+                            Fill::kInfinity}) {
+      check(dtype, numerics, {.tokens = 1, .k = k, .n = 11}, fill);
+      check(dtype, numerics, {.tokens = 6, .k = k, .n = 18, .bias = true}, fill);
+    }
+  });
+}
+
+TEST_CASE("linear: weights at which kernels break") {
+  for_each_type([](DType dtype, std::int32_t numerics) {
+    const std::size_t k = info(dtype).block_elems == 1 ? 64 : 4 * info(dtype).block_elems;
+    for (const WeightFill fill :
+         {WeightFill::kExtreme, WeightFill::kMinus128, WeightFill::kNanScale, WeightFill::kInfiniteScale}) {
+      for (const std::size_t tokens : {1, 2, 7}) {
+        check(dtype, numerics, {.tokens = tokens, .k = k, .n = 10}, Fill::kNormal, fill);
+        check(dtype, numerics, {.tokens = tokens, .k = k, .n = 19, .bias = true}, Fill::kMixed, fill);
+      }
+    }
+  });
+}
+
+TEST_CASE("linear: a row of no elements is refused or gives the bias") {
+  for (const DType dtype : {DType::kF32, DType::kQ8_0}) {
+    expect_pass(linear_case(dtype, BELAY_NUMERICS_F32, {.tokens = 2, .k = 0, .n = 3}, Fill::kNormal,
+                            WeightFill::kNormal, next_seed()),
+                "linear K=0", Need::kOptional);
+  }
+}
+
+}  // namespace
+}  // namespace belay::kernel_tests
