@@ -89,7 +89,7 @@ typedef struct belay_note_t {
 
 #define BELAY_PLUGIN_NOTE(plugin_id, plugin_version)                                                               \
   __attribute__((section(".note.belay"), used, aligned(4))) static const belay_note_t belay_plugin_note = {          \
-      6u, (uint32_t)(sizeof(belay_note_t) - 20u), BELAY_NOTE_TYPE, BELAY_NOTE_NAME, BELAY_NOTE_MAGIC,                 \
-      BELAY_ABI_MAJOR, 0u, BELAY_ABI_MINOR, (uint32_t)(8u * sizeof(void*)), plugin_id, plugin_version}
+      6u, sizeof(belay_note_t) - 20u, BELAY_NOTE_TYPE, BELAY_NOTE_NAME, BELAY_NOTE_MAGIC,                             \
+      BELAY_ABI_MAJOR, 0u, BELAY_ABI_MINOR, 8u * sizeof(void*), plugin_id, plugin_version}
 
 #endif
