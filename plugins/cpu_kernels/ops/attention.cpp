@@ -1,0 +1,243 @@
+// attention: dense, causal or not, with grouped query heads. A unit of work is a few query rows of one KV
+// head: it walks over the cache's blocks of 64 positions and keeps each row's softmax online. Every row is
+// computed by itself in the order of the positions, so units of any size give the same bits.
+#include "plugins/cpu_kernels/ops/dot_tile.hpp"
+#include "plugins/cpu_kernels/ops/kv_cache.hpp"
+#include "plugins/cpu_kernels/ops/ops.hpp"
+#include "plugins/cpu_kernels/ops/weighted_sum.hpp"
+#include "plugins/cpu_kernels/quant/unpack.hpp"
+#include "plugins/cpu_kernels/simd/math.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <memory>
+
+namespace belay::BELAY_ISA {
+namespace {
+
+constexpr int64_t kBlock = BELAY_KV_BLOCK;
+constexpr int64_t kMaxRows = 48;  // query rows of a unit
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+// A unit's memory, in the workspace of its thread; D padded to whole cache lines keeps all of it aligned.
+struct Scratch {
+  float* query;   // [rows][D], scaled
+  float* sums;    // [rows][D], the weighted values so far
+  float* scores;  // [rows][64]
+  float* keys;    // [64][D], when the cache is not f32
+  float* values;
+
+  static uint64_t floats(int64_t d) {
+    return static_cast<uint64_t>(2 * kMaxRows * d + kMaxRows * kBlock + 2 * kBlock * d + 15) / 16 * 16;
+  }
+  Scratch(float* memory, int64_t d)
+      : query(memory),
+        sums(query + kMaxRows * d),
+        scores(sums + kMaxRows * d),
+        keys(scores + kMaxRows * kBlock),
+        values(keys + kBlock * d) {}
+};
+
+struct Row {
+  float top;        // largest score so far
+  float total;      // sum of e^(score - top)
+  int64_t visible;  // positions that this query sees
+};
+
+// `count` positions of a block as floats: the cache itself, or a copy in `buffer`.
+const float* as_floats(const uint8_t* block, int32_t dtype, int64_t elements, float* buffer) {
+  if (dtype == BELAY_DTYPE_F32) return reinterpret_cast<const float*>(block);
+  Rows rows;
+  row_pointers(block, 0, 0, 1, rows);
+  unpack_rows(dtype)(rows, 1, 0, elements, buffer, 0);
+  return buffer;
+}
+
+// Turns the first `visible` of a row's 64 scores into weights e^(score - top), the rest into 0, and scales
+// what the row has summed so far to the new top.
+void softmax_block(float* scores, int64_t visible, Row& row, float* sums, int64_t d) {
+  std::fill(scores + visible, scores + kBlock, -kInfinity);
+  F32 largest = splat(row.top);
+  for (int64_t i = 0; i < visible; i += kLanes) largest = max(largest, load(scores + i));
+  const float top = max_lane(largest);
+  const float shift = top == -kInfinity ? 0.0f : top;  // -inf - -inf would be NaN before anything was seen
+  F32 total = zero();
+  for (int64_t i = 0; i < visible; i += kLanes) {
+    const F32 weight = exp(load(scores + i) - splat(shift));
+    store(weight, scores + i);
+    total = total + weight;
+  }
+  if (row.top != top) {
+    const float factor = row.top == -kInfinity ? 0.0f : std::exp(row.top - shift);
+    row.total *= factor;
+    for (int64_t i = 0; i < d; i += kLanes)
+      store_upto(load_upto(sums + i, d - i) * splat(factor), sums + i, d - i);
+  }
+  row.total += sum(total);
+  row.top = top;
+}
+
+class Attention final : public sdk::Kernel<Attention> {
+ public:
+  Attention(sdk::Host host, const CacheShape& cache, int64_t heads, float scale, bool causal)
+      : host_(host),
+        cache_(cache),
+        heads_(heads),
+        group_(heads / cache.kv_heads),
+        scale_(scale),
+        causal_(causal) {}
+
+  [[nodiscard]] uint64_t workspace(uint64_t) const override {
+    return host_.max_concurrency() * Scratch::floats(cache_.d) * sizeof(float);
+  }
+
+  belay_status_t run(const belay_run_t& arguments) {
+    Operands operands(arguments, 3, 1);
+    Task task{};
+    task.tokens = operands.tokens();
+    const auto per_token = static_cast<uint64_t>(heads_ * cache_.d);
+    task.query = operands.floats(0, task.tokens, per_token);
+    task.out = operands.out_floats(0, task.tokens, per_token);
+    auto* memory = static_cast<float*>(operands.workspace(workspace(0)));
+    if (operands.status() != BELAY_OK) return operands.status();
+    uint64_t positions = 0;
+    if (__builtin_add_overflow(arguments.position, static_cast<uint64_t>(task.tokens), &positions))
+      positions = ~uint64_t{0};
+    belay_status_t status = open_cache(arguments, *arguments.inputs[1], cache_, positions, task.keys);
+    if (status == BELAY_OK)
+      status = open_cache(arguments, *arguments.inputs[2], cache_, positions, task.values);
+    if (status != BELAY_OK || task.tokens == 0 || per_token == 0) return status;
+    task.position = static_cast<int64_t>(arguments.position);
+
+    const int64_t rows = task.tokens * group_;  // of one KV head
+    const int64_t unit = rows_of_unit(rows);
+    const int64_t units = (rows + unit - 1) / unit;
+    const double unit_ns = kSlowness * static_cast<double>(unit * (task.position + task.tokens)) *
+                           static_cast<double>(cache_.d) / 10;
+    return host_.parallel_for(static_cast<uint64_t>(units * cache_.kv_heads), grain_for(unit_ns),
+                              [&](uint64_t begin, uint64_t end, uint32_t worker) {
+                                Scratch scratch(memory + worker * Scratch::floats(cache_.d), cache_.d);
+                                for (auto i = static_cast<int64_t>(begin); i < static_cast<int64_t>(end);
+                                     ++i) {
+                                  const int64_t first = i % units * unit;
+                                  run_unit(task, i / units, first, std::min(unit, rows - first), scratch);
+                                }
+                              });
+  }
+
+ private:
+  struct Task {
+    const float* query;  // [tokens, heads, D]
+    float* out;
+    int64_t tokens;
+    int64_t position;
+    Cache keys;
+    Cache values;
+  };
+
+  // Few enough that every thread gets some units, many enough that a block of keys is read for several rows.
+  [[nodiscard]] int64_t rows_of_unit(int64_t rows) const {
+    const int64_t wanted_units = 3 * static_cast<int64_t>(host_.max_concurrency());
+    return std::clamp<int64_t>((rows * cache_.kv_heads + wanted_units - 1) / wanted_units, 1, kMaxRows);
+  }
+
+  // Where query row `row` of a KV head lies in [tokens, heads, D]; rows go token by token.
+  [[nodiscard]] int64_t offset(int64_t kv_head, int64_t row) const {
+    return (row / group_ * heads_ + kv_head * group_ + row % group_) * cache_.d;
+  }
+
+  void run_unit(const Task& task, int64_t kv_head, int64_t first, int64_t count,
+                const Scratch& scratch) const {
+    Row rows[kMaxRows] = {};
+    const int64_t d = cache_.d;
+    for (int64_t r = 0; r < count; ++r) {
+      const int64_t token = (first + r) / group_;
+      rows[r] = {-kInfinity, 0.0f, task.position + (causal_ ? token + 1 : task.tokens)};
+      const float* query = task.query + offset(kv_head, first + r);
+      for (int64_t i = 0; i < d; ++i) scratch.query[r * d + i] = query[i] * scale_;
+      std::fill_n(scratch.sums + r * d, d, 0.0f);
+    }
+    int64_t unseen = 0;  // rows before this one do not see the block: visibility grows with the row
+    for (int64_t at = 0; at < rows[count - 1].visible; at += kBlock) {
+      while (rows[unseen].visible <= at) ++unseen;
+      run_block(task, kv_head, at, rows, unseen, count, scratch);
+    }
+    for (int64_t r = 0; r < count; ++r) {
+      float* out = task.out + offset(kv_head, first + r);
+      for (int64_t i = 0; i < d; ++i) out[i] = scratch.sums[r * d + i] / rows[r].total;
+    }
+  }
+
+  // The rows [begin, end) against the positions from `at` on.
+  void run_block(const Task& task, int64_t kv_head, int64_t at, Row* rows, int64_t begin, int64_t end,
+                 const Scratch& scratch) const {
+    const int64_t d = cache_.d;
+    const int64_t seen = std::min(kBlock, rows[end - 1].visible - at);
+    const float* keys =
+        as_floats(task.keys.block(kv_head, at / kBlock), cache_.dtype, seen * d, scratch.keys);
+    const float* values =
+        as_floats(task.values.block(kv_head, at / kBlock), cache_.dtype, seen * d, scratch.values);
+    float* scores = scratch.scores + begin * kBlock;
+    for (int64_t key = 0; key < seen; key += 8) {
+      // Past `seen` this multiplies what the block happens to hold; softmax_block drops it.
+      dot_rows8(keys + key * d, d, scratch.query + begin * d, d, end - begin, d, scores + key, kBlock);
+    }
+    int64_t visible[kMaxRows] = {};
+    for (int64_t r = begin; r < end; ++r) {
+      visible[r] = std::min(kBlock, rows[r].visible - at);
+      softmax_block(scratch.scores + r * kBlock, visible[r], rows[r], scratch.sums + r * d, d);
+    }
+    add_weighted_rows(scratch.scores + begin * kBlock, kBlock, values, visible + begin, end - begin, d,
+                      scratch.sums + begin * d);
+  }
+
+  sdk::Host host_;
+  CacheShape cache_;
+  int64_t heads_;
+  int64_t group_;  // query heads of a KV head
+  float scale_;
+  bool causal_;
+};
+
+bool supports(const belay_op_t& op, sdk::Support& answer) {
+  belay_attention_attributes_t attributes{};
+  if (!has_operands(op, 3, 0, 0, 1, answer) || !read_attributes(op, attributes, answer)) return false;
+  if (attributes.mask != BELAY_MASK_CAUSAL && attributes.mask != BELAY_MASK_NONE) {
+    return answer.no(BELAY_UNSUPPORTED, "unknown mask %d", attributes.mask);
+  }
+  const belay_tensor_t& q = op.inputs[0];
+  const belay_tensor_t& keys = sdk::at(op.inputs, 1);
+  if (!is_tensor(q, "q", BELAY_DTYPE_F32, {kTokens, kAnySize, kAnySize}, answer) ||
+      !same_shape(q, op.outputs[0], "q and the output", answer)) {
+    return false;
+  }
+  const int64_t kv_heads = keys.rank == 4 ? keys.shape[0] : 0;
+  if (kv_heads <= 0 || q.shape[1] % kv_heads != 0) {
+    return answer.no(BELAY_UNSUPPORTED, "%lld query heads do not divide among the cache's %lld",
+                     static_cast<long long>(q.shape[1]), static_cast<long long>(kv_heads));
+  }
+  if (!is_cache(keys, "k_cache", kv_heads, q.shape[2], answer) ||
+      !same_shape(keys, sdk::at(op.inputs, 2), "the caches", answer)) {
+    return false;
+  }
+  // As for a cache that is half full, or of 1024 positions when its size is open.
+  const double positions = keys.shape[1] > 0 ? static_cast<double>(keys.shape[1]) * kBlock / 2 : 1024;
+  answer.cost_ns =
+      500 + static_cast<uint64_t>(kSlowness * static_cast<double>(q.shape[1] * q.shape[2]) * positions / 10);
+  return true;
+}
+
+sdk::KernelPtr bind(sdk::Host host, const belay_op_t& op) {
+  const auto attributes = accepted_attributes<belay_attention_attributes_t>(op);
+  const belay_tensor_t& q = op.inputs[0];
+  const belay_tensor_t& keys = sdk::at(op.inputs, 1);
+  return std::make_unique<Attention>(host, CacheShape{keys.dtype, keys.shape[0], q.shape[2]}, q.shape[1],
+                                     attributes.scale, attributes.mask == BELAY_MASK_CAUSAL);
+}
+
+}  // namespace
+
+constinit const OpRow kAttention = {BELAY_OP_ATTENTION, &supports, &bind};
+
+}  // namespace belay::BELAY_ISA

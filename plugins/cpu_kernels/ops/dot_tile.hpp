@@ -1,0 +1,60 @@
+// Dot products of a few rows with a few tokens: the inner kernel of the f32 linear and of attention's scores.
+// Every product is accumulated in one vector per (row, token) from k = 0 on, so a result does not depend on
+// the tile it was computed in: one token or many give the same bits.
+#pragma once
+
+#include "plugins/cpu_kernels/simd/simd.hpp"
+
+namespace belay::BELAY_ISA {
+
+// to[t * to_stride + r] = sum over k < count of w[r * w_stride + k] * x[t * x_stride + k]; kRows is a
+// multiple of 4.
+template <int kRows, int kTokens>
+inline void dot_tile(const float* w, int64_t w_stride, const float* x, int64_t x_stride, int64_t count,
+                     float* to, int64_t to_stride) {
+  F32 acc[kTokens][kRows];
+  for (auto& token : acc) {
+    for (F32& a : token) a = zero();
+  }
+  int64_t k = 0;
+  for (; k + kLanes <= count; k += kLanes) {
+    F32 xs[kTokens];
+#pragma GCC unroll 4
+    for (int t = 0; t < kTokens; ++t) xs[t] = load(x + t * x_stride + k);
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+      const F32 row = load(w + r * w_stride + k);
+#pragma GCC unroll 4
+      for (int t = 0; t < kTokens; ++t) acc[t][r] = mul_add(row, xs[t], acc[t][r]);
+    }
+  }
+  if (k < count) {
+    const int rest = static_cast<int>(count - k);
+    for (int t = 0; t < kTokens; ++t) {
+      const F32 tail = load_partial(x + t * x_stride + k, rest);
+      for (int r = 0; r < kRows; ++r) {
+        acc[t][r] = mul_add(load_partial(w + r * w_stride + k, rest), tail, acc[t][r]);
+      }
+    }
+  }
+  for (int t = 0; t < kTokens; ++t) {
+    for (int r = 0; r < kRows; r += 4) {
+      store_sums(acc[t][r], acc[t][r + 1], acc[t][r + 2], acc[t][r + 3], to + t * to_stride + r);
+    }
+  }
+}
+
+// The same for 8 rows and any number of tokens.
+inline void dot_rows8(const float* w, int64_t w_stride, const float* x, int64_t x_stride, int64_t tokens,
+                      int64_t count, float* to, int64_t to_stride) {
+  int64_t t = 0;
+  for (; t + kTileTokens <= tokens; t += kTileTokens) {
+    dot_tile<4, kTileTokens>(w, w_stride, x + t * x_stride, x_stride, count, to + t * to_stride, to_stride);
+    dot_tile<4, kTileTokens>(w + 4 * w_stride, w_stride, x + t * x_stride, x_stride, count,
+                             to + t * to_stride + 4, to_stride);
+  }
+  for (; t < tokens; ++t)
+    dot_tile<8, 1>(w, w_stride, x + t * x_stride, x_stride, count, to + t * to_stride, to_stride);
+}
+
+}  // namespace belay::BELAY_ISA

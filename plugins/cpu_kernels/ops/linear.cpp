@@ -1,0 +1,150 @@
+#include "plugins/cpu_kernels/ops/linear.hpp"
+
+#include "plugins/cpu_kernels/ops/check.hpp"
+#include "plugins/cpu_kernels/ops/ops.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+
+namespace belay::BELAY_ISA {
+namespace {
+
+// Rates on the first target (2.5 to 4 GHz laptop core with AVX2), for grains and cost estimates.
+constexpr double kBytesPerNs = 8;
+constexpr double kProductsPerNs = 40;
+
+uint64_t align_up(uint64_t bytes) { return (bytes + 63) / 64 * 64; }
+
+class Linear final : public sdk::Kernel<Linear> {
+ public:
+  Linear(sdk::Host host, const Weight& weight, const float* bias, int32_t numerics)
+      : host_(host),
+        weight_(weight),
+        bias_(bias),
+        unpack_(unpack_rows(weight.dtype)),
+        quantised_(numerics == BELAY_NUMERICS_ACT_Q8 ? quantised_linear(weight.dtype) : nullptr) {}
+
+  [[nodiscard]] uint64_t workspace(uint64_t tokens) const override {
+    return quantised_ == nullptr ? 0 : layout(tokens).bytes;
+  }
+
+  belay_status_t run(const belay_run_t& arguments) {
+    Operands operands(arguments, 1, 1);
+    const int64_t tokens = operands.tokens();
+    const float* x = operands.floats(0, tokens, static_cast<uint64_t>(weight_.cols));
+    float* out = operands.out_floats(0, tokens, static_cast<uint64_t>(weight_.rows));
+    void* scratch = operands.workspace(workspace(static_cast<uint64_t>(tokens)));
+    if (operands.status() != BELAY_OK || tokens == 0 || weight_.rows == 0) return operands.status();
+    const LinearTask task{weight_, bias_, tokens, out};
+    return quantised_ == nullptr ? run_f32(task, x) : run_quantised(task, x, static_cast<uint8_t*>(scratch));
+  }
+
+ private:
+  // Where the quantised activations lie in the workspace.
+  struct Layout {
+    uint64_t scale;
+    uint64_t sum;
+    uint64_t bytes;
+  };
+  [[nodiscard]] Layout layout(uint64_t tokens) const {
+    const auto cols = static_cast<uint64_t>(weight_.cols);
+    Layout l{};
+    l.scale = align_up(tokens * cols);
+    l.sum = l.scale + align_up(tokens * (cols / 32) * 4);
+    l.bytes = l.sum + align_up(tokens * (cols / static_cast<uint64_t>(quantised_->group)) * 4);
+    return l;
+  }
+
+  // Time of one unit of rows, to choose how many make a range.
+  [[nodiscard]] double unit_ns(int64_t rows, int64_t tokens) const {
+    const double bytes = static_cast<double>(rows) * static_cast<double>(weight_.row_bytes);
+    const double products = static_cast<double>(rows * tokens) * static_cast<double>(weight_.cols);
+    return kSlowness * std::max(bytes / kBytesPerNs, products / kProductsPerNs);
+  }
+
+  template <class Body>
+  belay_status_t for_rows(int64_t unit, int64_t tokens, Body&& body) const {
+    const int64_t units = (weight_.rows + unit - 1) / unit;
+    return host_.parallel_for(static_cast<uint64_t>(units), grain_for(unit_ns(unit, tokens)),
+                              [&](uint64_t begin, uint64_t end, uint32_t) {
+                                body(static_cast<int64_t>(begin) * unit,
+                                     std::min(static_cast<int64_t>(end) * unit, weight_.rows));
+                              });
+  }
+
+  belay_status_t run_f32(const LinearTask& task, const float* x) const {
+    return for_rows(8, task.tokens,
+                    [&](int64_t begin, int64_t end) { linear_f32(task, unpack_, x, begin, end); });
+  }
+
+  belay_status_t run_quantised(const LinearTask& task, const float* x, uint8_t* scratch) const {
+    const Layout l = layout(static_cast<uint64_t>(task.tokens));
+    auto* q = reinterpret_cast<int8_t*>(scratch);
+    auto* scale = reinterpret_cast<float*>(scratch + l.scale);
+    auto* sum = reinterpret_cast<float*>(scratch + l.sum);
+    const int64_t cols = weight_.cols;
+    const double row_ns = kSlowness * static_cast<double>(cols) / 4;
+    const belay_status_t status = host_.parallel_for(
+        static_cast<uint64_t>(task.tokens), grain_for(row_ns), [&](uint64_t begin, uint64_t end, uint32_t) {
+          for (auto t = static_cast<int64_t>(begin); t < static_cast<int64_t>(end); ++t) {
+            quantise_row(x + t * cols, cols, quantised_->group, q + t * cols, scale + t * (cols / 32),
+                         sum + t * (cols / quantised_->group));
+          }
+        });
+    if (status != BELAY_OK) return status;
+    const QuantisedActivations activations{q, scale, sum};
+    const bool one = task.tokens == 1;
+    const auto compute = one ? quantised_->one : quantised_->many;
+    return for_rows(one ? quantised_->one_unit : quantised_->many_unit, task.tokens,
+                    [&](int64_t begin, int64_t end) { compute(task, activations, begin, end); });
+  }
+
+  sdk::Host host_;
+  Weight weight_;
+  const float* bias_;
+  UnpackRows unpack_;
+  const QuantisedLinear* quantised_;
+};
+
+bool supports(const belay_op_t& op, sdk::Support& answer) {
+  belay_linear_attributes_t attributes{};
+  if (!has_operands(op, 1, 1, 2, 1, answer) || !read_attributes(op, attributes, answer)) return false;
+  if (attributes.numerics != BELAY_NUMERICS_F32 && attributes.numerics != BELAY_NUMERICS_ACT_Q8) {
+    return answer.no(BELAY_UNSUPPORTED, "unknown numerics %d", attributes.numerics);
+  }
+  const belay_tensor_t& weight = op.constants[0];
+  if (unpack_rows(weight.dtype) == nullptr) {
+    return answer.no(BELAY_UNSUPPORTED, "weight has dtype %d, which is no weight type", weight.dtype);
+  }
+  if (!is_tensor(weight, "weight", weight.dtype, {kAnySize, kAnySize}, answer) ||
+      !is_tensor(op.inputs[0], "x", BELAY_DTYPE_F32, {kTokens, weight.shape[1]}, answer) ||
+      !is_tensor(op.outputs[0], "output", BELAY_DTYPE_F32, {kTokens, weight.shape[0]}, answer)) {
+    return false;
+  }
+  const belay_tensor_t* bias = constant(op, 1);
+  if (bias != nullptr && !is_tensor(*bias, "bias", BELAY_DTYPE_F32, {weight.shape[0]}, answer)) return false;
+  uint64_t bytes = 0;
+  row_bytes(weight.dtype, weight.shape[1], bytes);
+  const double ns =
+      kSlowness * static_cast<double>(weight.shape[0]) * static_cast<double>(bytes) / kBytesPerNs;
+  const bool unpacks = attributes.numerics == BELAY_NUMERICS_F32 && weight.dtype != BELAY_DTYPE_F32;
+  answer.cost_ns = 500 + static_cast<uint64_t>(unpacks ? 1.5 * ns : ns);
+  return true;
+}
+
+sdk::KernelPtr bind(sdk::Host host, const belay_op_t& op) {
+  const belay_tensor_t& w = op.constants[0];
+  Weight weight{constant_data(w, "weight"), w.dtype, w.shape[0], w.shape[1], 0};
+  row_bytes(w.dtype, w.shape[1], weight.row_bytes);
+  const belay_tensor_t* b = constant(op, 1);
+  const auto* bias = b == nullptr ? nullptr : reinterpret_cast<const float*>(constant_data(*b, "bias"));
+  return std::make_unique<Linear>(host, weight, bias,
+                                  accepted_attributes<belay_linear_attributes_t>(op).numerics);
+}
+
+}  // namespace
+
+constinit const OpRow kLinear = {BELAY_OP_LINEAR, &supports, &bind};
+
+}  // namespace belay::BELAY_ISA

@@ -1,0 +1,52 @@
+// The two ways to compute a linear layer, behind one description of the weight. Pure functions, any thread.
+#pragma once
+
+#include "plugins/cpu_kernels/quant/unpack.hpp"
+
+namespace belay::BELAY_ISA {
+
+// A weight matrix [rows, cols] as it lies in the file.
+struct Weight {
+  const uint8_t* data;
+  int32_t dtype;
+  int64_t rows;
+  int64_t cols;
+  uint64_t row_bytes;  // from one row to the next
+};
+
+// Computes out[t][n] = x[t] . weight[n] (+ bias[n]) for the rows [begin, end) of the weight and all tokens.
+struct LinearTask {
+  Weight weight;
+  const float* bias;  // or nullptr
+  int64_t tokens;
+  float* out;  // [tokens, weight.rows]
+};
+
+// Activations as they are. `unpack` is the weight type's.
+void linear_f32(const LinearTask& task, UnpackRows unpack, const float* x, int64_t begin, int64_t end);
+
+// Activations in blocks of 32 signed bytes with one scale each, in a workspace. A block that holds a NaN or
+// an infinity has scale NaN, so that what it touches is NaN.
+struct QuantisedActivations {
+  const int8_t* q;     // [tokens, cols], in [-127, 127]
+  const float* scale;  // [tokens, cols / 32]
+  const float* sum;    // [tokens, cols / group]: scale times the sum of q, which multiplies a weight's offset
+};
+
+// How a quantised type is computed: chosen once, in bind.
+struct QuantisedLinear {
+  int group;  // of the activations' sums
+  // Rows in units of `one_unit` for one token and of `many_unit` for more.
+  int64_t one_unit;
+  int64_t many_unit;
+  void (*one)(const LinearTask& task, const QuantisedActivations& x, int64_t begin, int64_t end);
+  void (*many)(const LinearTask& task, const QuantisedActivations& x, int64_t begin, int64_t end);
+};
+
+// nullptr for a type that is not quantised.
+const QuantisedLinear* quantised_linear(int32_t dtype);
+
+// Quantises x[0..cols) for one token.
+void quantise_row(const float* x, int64_t cols, int group, int8_t* q, float* scale, float* sum);
+
+}  // namespace belay::BELAY_ISA

@@ -1,0 +1,76 @@
+// The f32 path of linear: a panel of 8 weight rows is unpacked to floats in the first-level cache and
+// multiplied with all tokens of a block. Sums run over chunks of k, each summed by dot_tile, added in order.
+#include "plugins/cpu_kernels/ops/dot_tile.hpp"
+#include "plugins/cpu_kernels/ops/linear.hpp"
+
+#include <algorithm>
+
+namespace belay::BELAY_ISA {
+namespace {
+
+constexpr int64_t kPanelRows = 8;
+constexpr int64_t kChunk = 512;           // k in a panel: 16 KiB, half of the smallest L1
+constexpr int64_t kStride = kChunk + 16;  // not a power of two, so that rows do not compete for cache sets
+constexpr int64_t kTokenBlock = 48;       // 96 KiB of a chunk's activations stay in L2 while panels pass
+
+struct Panel {
+  alignas(64) float buffer[kPanelRows * kStride];
+  const float* rows;
+  int64_t stride;
+};
+
+// Rows past the last repeat it; their results are dropped.
+void fill(const Weight& weight, UnpackRows unpack, int64_t row, int64_t first, int64_t count, Panel& panel) {
+  const int64_t here = std::min(kPanelRows, weight.rows - row);
+  if (weight.dtype == BELAY_DTYPE_F32 && here == kPanelRows && weight.row_bytes % 4 == 0) {
+    panel.rows =
+        reinterpret_cast<const float*>(weight.data + static_cast<uint64_t>(row) * weight.row_bytes) + first;
+    panel.stride = static_cast<int64_t>(weight.row_bytes / 4);
+    return;
+  }
+  for (int64_t r = 0; r < kPanelRows; r += kLanes) {
+    Rows rows;
+    const int64_t at = std::min(row + r, weight.rows - 1);
+    row_pointers(weight.data, weight.row_bytes, at, weight.rows - at, rows);
+    unpack(rows, kLanes, first, count, panel.buffer + r * kStride, kStride);
+  }
+  panel.rows = panel.buffer;
+  panel.stride = kStride;
+}
+
+// Adds a chunk's sums [tokens][8] to the output, or starts it.
+void add_chunk(const LinearTask& task, const float* sums, int64_t row, int64_t token, int64_t tokens,
+               bool is_first, bool is_last) {
+  const int64_t here = std::min(kPanelRows, task.weight.rows - row);
+  for (int64_t t = 0; t < tokens; ++t) {
+    float* out = task.out + (token + t) * task.weight.rows + row;
+    for (int64_t r = 0; r < here; ++r) {
+      float value = is_first ? sums[t * kPanelRows + r] : out[r] + sums[t * kPanelRows + r];
+      if (is_last && task.bias != nullptr) value += task.bias[row + r];
+      out[r] = value;
+    }
+  }
+}
+
+}  // namespace
+
+void linear_f32(const LinearTask& task, UnpackRows unpack, const float* x, int64_t begin, int64_t end) {
+  const int64_t cols = task.weight.cols;
+  Panel panel;
+  alignas(64) float sums[kTokenBlock * kPanelRows];
+  for (int64_t token = 0; token < task.tokens; token += kTokenBlock) {
+    const int64_t tokens = std::min(kTokenBlock, task.tokens - token);
+    int64_t k = 0;
+    do {
+      const int64_t count = std::min(kChunk, cols - k);
+      for (int64_t row = begin; row < end; row += kPanelRows) {
+        fill(task.weight, unpack, row, k, count, panel);
+        dot_rows8(panel.rows, panel.stride, x + token * cols + k, cols, tokens, count, sums, kPanelRows);
+        add_chunk(task, sums, row, token, tokens, k == 0, k + count >= cols);
+      }
+      k += kChunk;
+    } while (k < cols);
+  }
+}
+
+}  // namespace belay::BELAY_ISA

@@ -1,0 +1,280 @@
+// The quantised path of linear: integer products of weight blocks and activation blocks, scaled in float. A
+// lane is a row, and a row's blocks are added in order, so that one token and many give the same bits.
+#include "plugins/cpu_kernels/ops/linear.hpp"
+#include "plugins/cpu_kernels/quant/visit.hpp"
+
+#include <algorithm>
+
+namespace belay::BELAY_ISA {
+namespace {
+
+// One group of kLanes rows: scale*da*(q.a) + offset*(da*sum a).
+template <class F>
+inline F32 accumulate(F32 acc, I32 product, F32 scale, F32 offset, float token_scale, float token_sum) {
+  acc = mul_add(scale * splat(token_scale), to_f32(product), acc);
+  if constexpr (!F::kSigned) acc = mul_add(offset, splat(token_sum), acc);
+  return acc;
+}
+
+// ---- one token: the file's blocks are read once, a few rows side by side
+
+// The 32 products of block part `i` in each row, summed over groups of 32 or 16: lane r belongs to row r.
+template <class F>
+inline void products(const Rows& rows, int64_t offset, int i, Bytes a, I32 (&sums)[32 / F::kGroup]) {
+  if constexpr (F::kGroup == 32) {
+    I32 part[kLanes];
+#pragma GCC unroll 8
+    for (int r = 0; r < kLanes; ++r) part[r] = dot<F::kSigned>(F::quants(rows[r] + offset, i), a);
+    sums[0] = sum_rows(part);
+  } else {
+    I32 first[kLanes];
+    I32 second[kLanes];
+#pragma GCC unroll 8
+    for (int r = 0; r < kLanes; ++r)
+      dot_halves<F::kSigned>(F::quants(rows[r] + offset, i), a, first[r], second[r]);
+    sum_rows_halves(first, second, sums[0], sums[1]);
+  }
+}
+
+template <class F>
+F32 row_group(const Rows& start, int64_t cols, const QuantisedActivations& x) {
+  constexpr int kPerPart = 32 / F::kGroup;
+  Rows rows;
+  for (int r = 0; r < kLanes; ++r) rows[r] = start[r];
+  F32 acc = zero();
+  for (int64_t k = 0; k < cols; k += F::kBlock) {
+    F32 scale[kGroups<F>];
+    F32 offset[kGroups<F>];
+    F::affine(rows, scale, offset);
+#pragma GCC unroll 8
+    for (int i = 0; i < F::kBlock / 32; ++i) {
+      I32 sums[kPerPart];
+      products<F>(rows, 0, i, load_bytes(x.q + k + 32 * i), sums);
+      for (int g = 0; g < kPerPart; ++g) {
+        const int at = i * kPerPart + g;
+        acc = accumulate<F>(acc, sums[g], scale[at], offset[at], x.scale[k / 32 + i],
+                            x.sum[k / F::kGroup + at]);
+      }
+    }
+    for (int r = 0; r < kLanes; ++r) rows[r] += F::kBytes;
+  }
+  return acc;
+}
+
+template <class F>
+void one_token(const LinearTask& task, const QuantisedActivations& x, int64_t begin, int64_t end) {
+  for (int64_t row = begin; row < end; row += kLanes) {
+    const int64_t here = std::min<int64_t>(kLanes, task.weight.rows - row);
+    Rows rows;
+    row_pointers(task.weight.data, task.weight.row_bytes, row, here, rows);
+    F32 acc = row_group<F>(rows, task.weight.cols, x);
+    if (task.bias != nullptr) acc = acc + load_upto(task.bias + row, here);
+    store_upto(acc, task.out + row, here);
+  }
+}
+
+// ---- many tokens: a panel of rows is unpacked once, [k/4][row][4], and multiplied with a few tokens at a
+// time
+
+constexpr int kPanelGroups = 2;  // of kLanes rows
+constexpr int kPanelRows = kPanelGroups * kLanes;
+constexpr int64_t kChunk = 1024;
+constexpr int kTileWidth = 4;  // tokens
+
+template <class F>
+struct Panel {
+  alignas(64) uint8_t q[kPanelGroups][kChunk * kLanes];
+  F32 scale[kPanelGroups][kChunk / F::kGroup];
+  F32 offset[kPanelGroups][kChunk / F::kGroup];
+};
+
+template <class F>
+void fill(const Weight& weight, int64_t row, int64_t first, int64_t count, int group, Panel<F>& panel) {
+  Rows rows;
+  const int64_t at = std::min(row + group * kLanes, weight.rows - 1);
+  row_pointers(weight.data, weight.row_bytes, at, weight.rows - at, rows);
+  for (auto& r : rows) r += first / F::kBlock * F::kBytes;
+  for (int64_t k = 0; k < count; k += F::kBlock) {
+    F::affine(rows, &panel.scale[group][k / F::kGroup], &panel.offset[group][k / F::kGroup]);
+    for (int i = 0; i < F::kBlock / 32; ++i) {
+      Bytes q[kLanes];
+      for (int r = 0; r < kLanes; ++r) q[r] = F::quants(rows[r], i);
+      interleave(q, &panel.q[group][(k + 32 * i) * kLanes]);
+    }
+    for (auto& r : rows) r += F::kBytes;
+  }
+}
+
+// The products of one group of values: kGroup / 4 quads of the panel's rows with kTokens tokens.
+template <class F, int kTokens>
+inline void multiply(const Panel<F>& panel, int64_t k, const int8_t* a, int64_t a_stride,
+                     I32 (&sums)[kPanelGroups][kTokens]) {
+  constexpr int kQuads = F::kGroup / 4;
+  constexpr int kSteps = std::min(kQuads, kSumsInI16<F>);
+  for (auto& group : sums) {
+    for (I32& s : group) s = zero_i32();
+  }
+#pragma GCC unroll 8
+  for (int quad = 0; quad < kQuads; quad += kSteps) {
+    I16 part[kPanelGroups][kTokens];
+#pragma GCC unroll 8
+    for (int step = 0; step < kSteps; ++step) {
+      const int64_t at = k + 4 * (quad + step);
+      U8 w[kPanelGroups];
+#pragma GCC unroll 2
+      for (int g = 0; g < kPanelGroups; ++g) w[g] = load_u8(&panel.q[g][at * kLanes]);
+#pragma GCC unroll 4
+      for (int t = 0; t < kTokens; ++t) {
+        const U8 token = splat_quad(a + t * a_stride + at);
+#pragma GCC unroll 2
+        for (int g = 0; g < kPanelGroups; ++g) {
+          const I16 product = F::kSigned ? dot_i8(w[g], token) : dot_u8(w[g], token);
+          part[g][t] = step == 0 ? product : part[g][t] + product;
+        }
+      }
+    }
+#pragma GCC unroll 4
+    for (int t = 0; t < kTokens; ++t) {
+#pragma GCC unroll 2
+      for (int g = 0; g < kPanelGroups; ++g) sums[g][t] = sums[g][t] + widen(part[g][t]);
+    }
+  }
+}
+
+// A chunk of k for one panel and kTokens tokens from `token` on. acc[group][token] goes in and out.
+template <class F, int kTokens>
+void tile(const Panel<F>& panel, const QuantisedActivations& x, int64_t cols, int64_t token, int64_t first,
+          int64_t count, F32 (&acc)[kPanelGroups][kTileWidth]) {
+  const int8_t* a = x.q + token * cols + first;
+  const float* scale = x.scale + (token * cols + first) / 32;
+  const float* sum = x.sum + (token * cols + first) / F::kGroup;
+  for (int64_t k = 0; k < count; k += F::kGroup) {
+    I32 sums[kPanelGroups][kTokens];
+    multiply<F, kTokens>(panel, k, a, cols, sums);
+    const int64_t g = k / F::kGroup;
+#pragma GCC unroll 4
+    for (int t = 0; t < kTokens; ++t) {
+#pragma GCC unroll 2
+      for (int p = 0; p < kPanelGroups; ++p) {
+        acc[p][t] = accumulate<F>(acc[p][t], sums[p][t], panel.scale[p][g], panel.offset[p][g],
+                                  scale[t * (cols / 32) + k / 32], sum[t * (cols / F::kGroup) + g]);
+      }
+    }
+  }
+}
+
+template <class F>
+void tile_of(int64_t tokens, const Panel<F>& panel, const QuantisedActivations& x, int64_t cols,
+             int64_t token, int64_t first, int64_t count, F32 (&acc)[kPanelGroups][kTileWidth]) {
+  switch (tokens) {
+    case 1:
+      return tile<F, 1>(panel, x, cols, token, first, count, acc);
+    case 2:
+      return tile<F, 2>(panel, x, cols, token, first, count, acc);
+    case 3:
+      return tile<F, 3>(panel, x, cols, token, first, count, acc);
+    default:
+      return tile<F, kTileWidth>(panel, x, cols, token, first, count, acc);
+  }
+}
+
+// Between chunks the sums wait in the output.
+template <class F>
+void chunk(const LinearTask& task, const QuantisedActivations& x, const Panel<F>& panel, int64_t row,
+           int64_t first, int64_t count) {
+  const int64_t cols = task.weight.cols;
+  const int64_t rows = task.weight.rows;
+  const bool is_last = first + count >= cols;
+  for (int64_t token = 0; token < task.tokens; token += kTileWidth) {
+    const int64_t tokens = std::min<int64_t>(kTileWidth, task.tokens - token);
+    F32 acc[kPanelGroups][kTileWidth];
+    for (int p = 0; p < kPanelGroups; ++p) {
+      const int64_t at = row + p * kLanes;
+      for (int64_t t = 0; t < tokens; ++t) {
+        acc[p][t] =
+            first == 0 || at >= rows ? zero() : load_upto(task.out + (token + t) * rows + at, rows - at);
+      }
+    }
+    tile_of<F>(tokens, panel, x, cols, token, first, count, acc);
+    for (int p = 0; p < kPanelGroups && row + p * kLanes < rows; ++p) {
+      const int64_t at = row + p * kLanes;
+      for (int64_t t = 0; t < tokens; ++t) {
+        F32 value = acc[p][t];
+        if (is_last && task.bias != nullptr) value = value + load_upto(task.bias + at, rows - at);
+        store_upto(value, task.out + (token + t) * rows + at, rows - at);
+      }
+    }
+  }
+}
+
+template <class F>
+void many_tokens(const LinearTask& task, const QuantisedActivations& x, int64_t begin, int64_t end) {
+  Panel<F> panel;
+  for (int64_t row = begin; row < end; row += kPanelRows) {
+    int64_t first = 0;
+    do {
+      const int64_t count = std::min(kChunk, task.weight.cols - first);
+      for (int g = 0; g < kPanelGroups; ++g) fill<F>(task.weight, row, first, count, g, panel);
+      chunk<F>(task, x, panel, row, first, count);
+      first += kChunk;
+    } while (first < task.weight.cols);
+  }
+}
+
+template <class F>
+constexpr QuantisedLinear kOf = {F::kGroup, kLanes, kPanelRows, &one_token<F>, &many_tokens<F>};
+
+}  // namespace
+
+const QuantisedLinear* quantised_linear(int32_t dtype) {
+  const QuantisedLinear* found = nullptr;
+  visit(dtype, [&](auto format) { found = &kOf<decltype(format)>; });
+  return found;
+}
+
+namespace {
+
+// One block of 32: its scale, and the integers in v.
+float quantise_block(const float* x, I32 (&v)[32 / kLanes]) {
+  constexpr int kVectors = 32 / kLanes;
+  F32 value[kVectors];
+  F32 largest = zero();
+  F32 poison = zero();
+  for (int i = 0; i < kVectors; ++i) {
+    value[i] = load(x + i * kLanes);
+    largest = max(largest, abs(value[i]));
+    poison = mul_add(value[i], zero(), poison);  // NaN when a value is not finite
+  }
+  const float top = max_lane(largest);
+  // Below this the inverse overflows; such values are 0 to any sum of ordinary ones.
+  constexpr float kSmallest = 0x1p-110f;
+  const F32 inverse = splat(top >= kSmallest ? 127.0f / top : 0.0f);
+  for (int i = 0; i < kVectors; ++i) v[i] = round_to_i32(value[i] * inverse);
+  return (top >= kSmallest ? top / 127.0f : 0.0f) + sum(poison);
+}
+
+}  // namespace
+
+void quantise_row(const float* x, int64_t cols, int group, int8_t* q, float* scale, float* sums) {
+  constexpr int kVectors = 32 / kLanes;
+  for (int64_t k = 0; k < cols; k += 32) {
+    I32 v[kVectors];
+    const float d = quantise_block(x + k, v);
+    *scale++ = d;
+    for (int i = 0; i < kVectors; i += 4) store_i8(v[i], v[i + 1], v[i + 2], v[i + 3], q + k + i * kLanes);
+    I32 first = v[0];
+    I32 second = v[kVectors / 2];
+    for (int i = 1; i < kVectors / 2; ++i) {
+      first = first + v[i];
+      second = second + v[kVectors / 2 + i];
+    }
+    if (group == 32) {
+      *sums++ = d * sum(to_f32(first + second));
+    } else {
+      *sums++ = d * sum(to_f32(first));
+      *sums++ = d * sum(to_f32(second));
+    }
+  }
+}
+
+}  // namespace belay::BELAY_ISA

@@ -1,0 +1,40 @@
+// What a quantised format tells the kernels; each is one struct in this folder, and nothing else knows its
+// bits. A weight is `scale * q + offset` with an integer q and a scale and an offset for each group of
+// consecutive values:
+//
+//   kBlock, kBytes    values and bytes of a block                      kGroup   values of a group, 32 or 16
+//   kSigned           q is a signed byte and there is no offset; else q is unsigned and at most kMaxQuant
+//   quants(block, i)  the 32 integers from value 32*i on
+//   affine(rows, scale, offset)   for the block at rows[r] of each of kLanes rows, lane r of scale[g] and
+//   offset[g] for
+//                     its kBlock/kGroup groups
+//
+// Both products are exact in float for every format, so the value has at most one rounding, as in GGUF's
+// reference.
+#pragma once
+
+#include "plugins/cpu_kernels/simd/simd.hpp"
+
+#include <belay/tensor.h>
+
+namespace belay::BELAY_ISA {
+
+using Rows = const uint8_t* [kLanes];
+
+// The kLanes rows of a matrix from `row` on; rows past the last are the last one, so that tails need no other
+// code.
+inline void row_pointers(const uint8_t* data, uint64_t row_bytes, int64_t row, int64_t count, Rows& rows) {
+  for (int r = 0; r < kLanes; ++r) {
+    rows[r] = data + static_cast<uint64_t>(row + (r < count ? r : count - 1)) * row_bytes;
+  }
+}
+
+template <class F>
+inline constexpr int kGroups = F::kBlock / F::kGroup;
+
+// How many products of dot_u8 can be added in int16 before they must be widened: each is at most 2 *
+// kMaxQuant * 127.
+template <class F>
+inline constexpr int kSumsInI16 = F::kSigned ? 1 : 32767 / (2 * 127 * F::kMaxQuant);
+
+}  // namespace belay::BELAY_ISA

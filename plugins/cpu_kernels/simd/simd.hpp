@@ -1,0 +1,97 @@
+// The vector vocabulary of the kernels: the instruction set is chosen here and nowhere else. Verbs are
+// Highway's.
+//
+//   F32  kLanes floats       I32  kLanes int32       I16  2*kLanes int16       U8  4*kLanes bytes
+//   Bytes  32 bytes, the quants of one block
+//
+// Everything lies in a namespace named for the instruction set (belay::BELAY_ISA, set by the build), because
+// two objects with the same function built for different CPUs would otherwise keep only one copy of it. All
+// of it is pure.
+//   max, min         when a lane is not comparable the second argument's lane is taken, so max(low, x) keeps
+//   x = NaN mul_add          a*b + c, fused where the instruction set has it dot_u8           pairs w*a
+//   summed in int16; w unsigned up to 127 (one product pair fits), a in [-127, 127] dot_i8           the same
+//   for signed w, -128 included widen            pairs of int16 summed in int32
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#ifndef BELAY_ISA
+#error "BELAY_ISA must name the namespace of this instruction set, see plugins/cpu_kernels/CMakeLists.txt"
+#endif
+
+#if defined(__AVX2__)
+#include "plugins/cpu_kernels/simd/avx2.hpp"
+#elif defined(__SSE4_1__)
+#include "plugins/cpu_kernels/simd/sse.hpp"
+#else
+#include "plugins/cpu_kernels/simd/scalar.hpp"
+#endif
+
+namespace belay::BELAY_ISA {
+
+inline constexpr int kVectorBytes = 4 * kLanes;
+inline constexpr int kParts = 32 / kVectorBytes;  // vectors in a Bytes
+
+inline Bytes load_bytes(const void* from) {
+  Bytes r;
+  const auto* p = static_cast<const uint8_t*>(from);
+  for (int i = 0; i < kParts; ++i) r.part[i] = load_u8(p + i * kVectorBytes);
+  return r;
+}
+
+inline void store_bytes(Bytes a, void* to) {
+  auto* p = static_cast<uint8_t*>(to);
+  for (int i = 0; i < kParts; ++i) store_u8(a.part[i], p + i * kVectorBytes);
+}
+
+inline Bytes operator|(Bytes a, Bytes b) {
+  for (int i = 0; i < kParts; ++i) a.part[i] = a.part[i] | b.part[i];
+  return a;
+}
+
+// (a >> bits) & mask in every byte; mask must clear what crosses over from the neighbouring byte.
+inline Bytes shift_right_and(Bytes a, int bits, uint8_t mask) {
+  for (int i = 0; i < kParts; ++i) a.part[i] = shift_right(a.part[i], bits) & splat_u8(mask);
+  return a;
+}
+
+inline Bytes shift_left_and(Bytes a, int bits, uint8_t mask) {
+  for (int i = 0; i < kParts; ++i) a.part[i] = shift_left(a.part[i], bits) & splat_u8(mask);
+  return a;
+}
+
+// Products of 32 weights and 32 activations, summed as far as int32 lanes.
+template <bool kSigned>
+inline I32 dot(Bytes w, Bytes a) {
+  I32 sum = zero_i32();
+  for (int i = 0; i < kParts; ++i) {
+    sum = sum + widen(kSigned ? dot_i8(w.part[i], a.part[i]) : dot_u8(w.part[i], a.part[i]));
+  }
+  return sum;
+}
+
+// The same for the first and the last 16 apart, to be added up over rows by sum_rows_halves. Where one vector
+// holds all 32, `first` does for both.
+template <bool kSigned>
+inline void dot_halves(Bytes w, Bytes a, I32& first, I32& second) {
+  const auto part = [&](int i) {
+    return widen(kSigned ? dot_i8(w.part[i], a.part[i]) : dot_u8(w.part[i], a.part[i]));
+  };
+  first = part(0);
+  if constexpr (kParts == 2) second = part(1);
+}
+
+inline F32 load_upto(const float* from, int64_t count) {
+  return count >= kLanes ? load(from) : load_partial(from, static_cast<int>(count));
+}
+
+inline void store_upto(F32 a, float* to, int64_t count) {
+  if (count >= kLanes) {
+    store(a, to);
+  } else {
+    store_partial(a, to, static_cast<int>(count));
+  }
+}
+
+}  // namespace belay::BELAY_ISA
