@@ -14,8 +14,14 @@ namespace {
 
 using Break = std::function<void(RunOperands&, belay_run_t&)>;
 
-// Binds the sound case, breaks the arguments of its run, expects a refusal.
-void expect_refused(const OpCase& op_case, const std::string& what, const Break& break_it) {
+enum class Expect {
+  kRefused,
+  kHarmless,  // refused, or run as the op was described: the bytes are enough for that
+};
+
+// Binds the sound case and breaks the arguments of its run.
+void expect_refused(const OpCase& op_case, const std::string& what, const Break& break_it,
+                    Expect expect = Expect::kRefused) {
   for (const auto& plugin : loaded_plugins()) {
     const std::string where = plugin->name() + ": " + op_case.label + " with " + what;
     INFO(where);
@@ -29,7 +35,8 @@ void expect_refused(const OpCase& op_case, const std::string& what, const Break&
     run.error = &error;
     break_it(operands, run);
     const belay_status_t status = bound.kernel()->run(bound.kernel(), &run);
-    if (status != BELAY_INVALID_ARGUMENT) FAIL_CHECK(where, ": returned ", status, " ", error.message);
+    const bool fine = status == BELAY_INVALID_ARGUMENT || (status == BELAY_OK && expect == Expect::kHarmless);
+    if (!fine) FAIL_CHECK(where, ": returned ", status, " ", error.message);
     if (status != BELAY_OK && error.message[0] == '\0') FAIL_CHECK(where, ": no message");
     operands.check_untouched(op_case, findings);
     for (const Finding& finding : findings) FAIL_CHECK(where, ": ", finding.rule, ": ", finding.text);
@@ -69,16 +76,20 @@ TEST_CASE("run refuses missing operands") {
 TEST_CASE("run refuses operands that are not as described") {
   for (const OpCase& op_case : one_of_each()) {
     const auto last = [](belay_tensor_t& tensor) -> std::int64_t& { return tensor.shape[tensor.rank - 1]; };
-    expect_refused(op_case, "another output width",
-                   [&](RunOperands& operands, belay_run_t&) { last(operands.outputs[0]) += 1; });
+    expect_refused(
+        op_case, "another output width",
+        [&](RunOperands& operands, belay_run_t&) { last(operands.outputs[0]) += 1; }, Expect::kHarmless);
     expect_refused(op_case, "an output of too few bytes",
                    [](RunOperands& operands, belay_run_t&) { operands.outputs[0].nbytes -= 1; });
     expect_refused(op_case, "an input of too few bytes",
                    [](RunOperands& operands, belay_run_t&) { operands.inputs[0].nbytes -= 1; });
-    expect_refused(op_case, "an input of another type",
-                   [](RunOperands& operands, belay_run_t&) { operands.inputs[0].dtype = BELAY_DTYPE_U8; });
-    expect_refused(op_case, "an input of another rank",
-                   [](RunOperands& operands, belay_run_t&) { operands.inputs[0].rank += 1; });
+    expect_refused(
+        op_case, "an input of another type",
+        [](RunOperands& operands, belay_run_t&) { operands.inputs[0].dtype = BELAY_DTYPE_U8; },
+        Expect::kHarmless);
+    expect_refused(
+        op_case, "an input of another rank",
+        [](RunOperands& operands, belay_run_t&) { operands.inputs[0].rank += 1; }, Expect::kHarmless);
     expect_refused(op_case, "a negative number of tokens",
                    [](RunOperands& operands, belay_run_t&) { operands.inputs[0].shape[0] = -3; });
     expect_refused(op_case, "more tokens than the memory holds",

@@ -20,15 +20,15 @@ bool is_quantised(DType dtype) { return info(dtype).block_elems > 1; }
 // any reasonable order, and a few denormal bits for each product.
 Expectation expect_linear(const char* name, const std::vector<double>& x, const std::vector<double>& doubt,
                           const reference::Dequantised& weight, const std::vector<double>& bias,
-                          std::size_t k) {
-  Expectation expected{name, reference::linear(x, weight.values, bias, k), {}, {}};
+                          const reference::LinearSize& size) {
+  Expectation expected{name, reference::linear(x, weight.values, bias, size), {}, {}};
   const auto magnitudes =
-      reference::linear(reference::absolute(x), weight.magnitudes, reference::absolute(bias), k);
-  const auto doubts = reference::linear(doubt, weight.magnitudes, {}, k);
-  const double gamma = 4.0 * std::sqrt(static_cast<double>(k)) * 0x1p-24;
+      reference::linear(reference::absolute(x), weight.magnitudes, reference::absolute(bias), size);
+  const auto doubts = reference::linear(doubt, weight.magnitudes, {}, size);
+  const double gamma = 4.0 * std::sqrt(static_cast<double>(size.k)) * 0x1p-24;
   for (std::size_t i = 0; i < magnitudes.size(); ++i) {
     expected.tolerances.push_back(gamma * magnitudes[i] + doubts[i] +
-                                  4.0 * static_cast<double>(k) * kSmallest);
+                                  4.0 * static_cast<double>(size.k) * kSmallest);
     expected.may_be_non_finite.push_back(!(magnitudes[i] < kFloatMax));
   }
   return expected;
@@ -63,13 +63,15 @@ OpCase linear_case(DType weight, std::int32_t numerics, const LinearShape& shape
 
   const reference::Dequantised decoded = reference::dequantise(weight, weight_bytes);
   const std::vector<double> exact = to_doubles(x);
+  const reference::LinearSize size{tokens, n, k};
   const std::vector<double> no_doubt(exact.size(), 0.0);
   std::vector<Expectation> alternatives = {
-      expect_linear("f32 activations", exact, no_doubt, decoded, to_doubles(bias), k)};
+      expect_linear("f32 activations", exact, no_doubt, decoded, to_doubles(bias), size)};
   if (numerics == BELAY_NUMERICS_ACT_Q8 && is_quantised(weight)) {
     const auto quantised = reference::quantise_activations(exact, k);
+    const reference::Dequantised split{decoded.values, decoded.split_magnitudes, {}};
     alternatives.push_back(
-        expect_linear("q8 activations", quantised.values, quantised.doubt, decoded, to_doubles(bias), k));
+        expect_linear("q8 activations", quantised.values, quantised.doubt, split, to_doubles(bias), size));
     const bool enough = tokens * n >= 64 && fill == Fill::kNormal && weights == WeightFill::kNormal;
     if (enough) op_case.nmse_reference = alternatives[0].values;
     op_case.nmse_limit = 5e-4;

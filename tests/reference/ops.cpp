@@ -22,14 +22,12 @@ Values embed(View table, std::size_t width, std::span<const std::int32_t> ids) {
   return result;
 }
 
-Values linear(View x, View weight, View bias, std::size_t k) {
+Values linear(View x, View weight, View bias, const LinearSize& size) {
   Values result;
-  const std::size_t rows = k == 0 ? 0 : x.size() / k;
-  const std::size_t outputs = k == 0 ? 0 : weight.size() / k;
-  for (std::size_t m = 0; m < rows; ++m) {
-    for (std::size_t n = 0; n < outputs; ++n) {
+  for (std::size_t m = 0; m < size.m; ++m) {
+    for (std::size_t n = 0; n < size.n; ++n) {
       double sum = 0.0;
-      for (std::size_t i = 0; i < k; ++i) sum += x[m * k + i] * weight[n * k + i];
+      for (std::size_t i = 0; i < size.k; ++i) sum += x[m * size.k + i] * weight[n * size.k + i];
       result.push_back(bias.empty() ? sum : sum + bias[n]);
     }
   }

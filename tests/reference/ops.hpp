@@ -19,7 +19,12 @@ using View = std::span<const double>;
 [[nodiscard]] Values embed(View table, std::size_t width, std::span<const std::int32_t> ids);
 
 // x [M, K], weight [N, K], bias [N] or empty -> [M, N]
-[[nodiscard]] Values linear(View x, View weight, View bias, std::size_t k);
+struct LinearSize {
+  std::size_t m = 0;
+  std::size_t n = 0;
+  std::size_t k = 0;
+};
+[[nodiscard]] Values linear(View x, View weight, View bias, const LinearSize& size);
 
 // Activations as BELAY_NUMERICS_ACT_Q8 may see them: blocks of 32 along K, scale = max|x| / 127, q = round(x
 // / scale). `doubt` is how far a value may lie from another correct implementation's: one scale where x /

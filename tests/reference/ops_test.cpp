@@ -17,8 +17,8 @@ bool near(double a, double b) { return std::fabs(a - b) < 1e-12; }
 TEST_CASE("linear multiplies rows of the weight") {
   const Values x = {1, 2, 3, 4};        // [2, 2]
   const Values w = {1, 0, 0, 1, 1, 1};  // [3, 2]
-  CHECK(linear(x, w, {}, 2) == Values{1, 2, 3, 3, 4, 7});
-  CHECK(linear(x, w, Values{10, 20, 30}, 2) == Values{11, 22, 33, 13, 24, 37});
+  CHECK(linear(x, w, {}, {2, 3, 2}) == Values{1, 2, 3, 3, 4, 7});
+  CHECK(linear(x, w, Values{10, 20, 30}, {2, 3, 2}) == Values{11, 22, 33, 13, 24, 37});
 }
 
 TEST_CASE("embed copies rows") {

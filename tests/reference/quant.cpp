@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 
@@ -25,36 +26,39 @@ int read_i8(Bytes bytes, std::size_t at) { return static_cast<std::int8_t>(bytes
 int low_nibble(std::uint8_t byte) { return byte & 15; }
 int high_nibble(std::uint8_t byte) { return byte >> 4; }
 
-void append(Dequantised& to, double scaled, double minimum = 0.0) {
-  to.values.push_back(scaled + minimum);
-  to.magnitudes.push_back(std::fabs(scaled) + std::fabs(minimum));
+// scale * (q - offset) + minimum
+void append(Dequantised& to, double scale, int q, int offset = 0, double minimum = 0.0) {
+  const double size = std::fabs(scale);
+  to.values.push_back(scale * (q - offset) + minimum);
+  to.magnitudes.push_back(size * std::abs(q - offset) + std::fabs(minimum));
+  to.split_magnitudes.push_back(size * (std::abs(q) + offset) + std::fabs(minimum));
 }
 
 void decode_plain(DType dtype, Bytes block, Dequantised& to) {
-  if (dtype == DType::kF16) return append(to, half_to_double(read_u16(block, 0)));
-  if (dtype == DType::kBF16) return append(to, bfloat16_to_double(read_u16(block, 0)));
+  if (dtype == DType::kF16) return append(to, half_to_double(read_u16(block, 0)), 1);
+  if (dtype == DType::kBF16) return append(to, bfloat16_to_double(read_u16(block, 0)), 1);
   const std::uint32_t bits = read_u32(block, 0);
   float value = 0.0F;
   std::memcpy(&value, &bits, sizeof value);
-  append(to, static_cast<double>(value));
+  append(to, static_cast<double>(value), 1);
 }
 
 void decode_q8_0(Bytes block, Dequantised& to) {
   const double d = read_half(block, 0);
-  for (std::size_t j = 0; j < 32; ++j) append(to, d * read_i8(block, 2 + j));
+  for (std::size_t j = 0; j < 32; ++j) append(to, d, read_i8(block, 2 + j));
 }
 
 void decode_q4_0(Bytes block, Dequantised& to) {
   const double d = read_half(block, 0);
-  for (std::size_t j = 0; j < 16; ++j) append(to, d * (low_nibble(block[2 + j]) - 8));
-  for (std::size_t j = 0; j < 16; ++j) append(to, d * (high_nibble(block[2 + j]) - 8));
+  for (std::size_t j = 0; j < 16; ++j) append(to, d, low_nibble(block[2 + j]), 8);
+  for (std::size_t j = 0; j < 16; ++j) append(to, d, high_nibble(block[2 + j]), 8);
 }
 
 void decode_q4_1(Bytes block, Dequantised& to) {
   const double d = read_half(block, 0);
   const double m = read_half(block, 2);
-  for (std::size_t j = 0; j < 16; ++j) append(to, d * low_nibble(block[4 + j]), m);
-  for (std::size_t j = 0; j < 16; ++j) append(to, d * high_nibble(block[4 + j]), m);
+  for (std::size_t j = 0; j < 16; ++j) append(to, d, low_nibble(block[4 + j]), 0, m);
+  for (std::size_t j = 0; j < 16; ++j) append(to, d, high_nibble(block[4 + j]), 0, m);
 }
 
 // The fifth bit of value j is bit j of `high_bits`.
@@ -65,17 +69,17 @@ int five_bits(int nibble, std::uint32_t high_bits, std::size_t j) {
 void decode_q5_0(Bytes block, Dequantised& to) {
   const double d = read_half(block, 0);
   const std::uint32_t high = read_u32(block, 2);
-  for (std::size_t j = 0; j < 16; ++j) append(to, d * (five_bits(low_nibble(block[6 + j]), high, j) - 16));
-  for (std::size_t j = 0; j < 16; ++j)
-    append(to, d * (five_bits(high_nibble(block[6 + j]), high, j + 16) - 16));
+  for (std::size_t j = 0; j < 16; ++j) append(to, d, five_bits(low_nibble(block[6 + j]), high, j), 16);
+  for (std::size_t j = 0; j < 16; ++j) append(to, d, five_bits(high_nibble(block[6 + j]), high, j + 16), 16);
 }
 
 void decode_q5_1(Bytes block, Dequantised& to) {
   const double d = read_half(block, 0);
   const double m = read_half(block, 2);
   const std::uint32_t high = read_u32(block, 4);
-  for (std::size_t j = 0; j < 16; ++j) append(to, d * five_bits(low_nibble(block[8 + j]), high, j), m);
-  for (std::size_t j = 0; j < 16; ++j) append(to, d * five_bits(high_nibble(block[8 + j]), high, j + 16), m);
+  for (std::size_t j = 0; j < 16; ++j) append(to, d, five_bits(low_nibble(block[8 + j]), high, j), 0, m);
+  for (std::size_t j = 0; j < 16; ++j)
+    append(to, d, five_bits(high_nibble(block[8 + j]), high, j + 16), 0, m);
 }
 
 struct ScaleMin {
@@ -98,7 +102,7 @@ void decode_q4_k(Bytes block, Dequantised& to) {
     for (std::size_t i = 0; i < 32; ++i) {
       const std::uint8_t byte = qs[32 * (sub / 2) + i];
       const int q = sub % 2 == 0 ? low_nibble(byte) : high_nibble(byte);
-      append(to, d * sm.scale * q, -dmin * sm.min);
+      append(to, d * sm.scale, q, 0, -dmin * sm.min);
     }
   }
 }
@@ -114,7 +118,7 @@ void decode_q5_k(Bytes block, Dequantised& to) {
       const std::uint8_t byte = qs[32 * (sub / 2) + i];
       const int nibble = sub % 2 == 0 ? low_nibble(byte) : high_nibble(byte);
       const int q = nibble | (((qh[i] >> sub) & 1) << 4);
-      append(to, d * sm.scale * q, -dmin * sm.min);
+      append(to, d * sm.scale, q, 0, -dmin * sm.min);
     }
   }
 }
@@ -134,7 +138,7 @@ void decode_q6_k(Bytes block, Dequantised& to) {
   const double d = read_half(block, 208);
   for (std::size_t index = 0; index < 256; ++index) {
     const int scale = read_i8(block, 192 + index / 16);
-    append(to, d * scale * (six_bits(block, index) - 32));
+    append(to, d * scale, six_bits(block, index), 32);
   }
 }
 
@@ -211,6 +215,7 @@ Dequantised dequantise(DType dtype, std::span<const std::uint8_t> bytes) {
   const std::size_t blocks = bytes.size() / row.block_bytes;
   result.values.reserve(blocks * row.block_elems);
   result.magnitudes.reserve(blocks * row.block_elems);
+  result.split_magnitudes.reserve(blocks * row.block_elems);
   for (std::size_t b = 0; b < blocks; ++b) {
     decode_block(dtype, bytes.subspan(b * row.block_bytes, row.block_bytes), result);
   }

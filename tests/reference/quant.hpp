@@ -16,11 +16,14 @@ namespace belay::reference {
 [[nodiscard]] double bfloat16_to_double(std::uint16_t bits);
 [[nodiscard]] std::uint16_t float_to_bfloat16(float value);
 
-// `magnitudes` holds |scale * q| + |minimum| of each value: what a rounding error of an implementation is
-// relative to, because a kernel may add the two parts in any order.
+// What the rounding errors of an implementation are relative to. `magnitudes`: |scale * q| + |minimum|,
+// because a kernel may add the two in any order. `split_magnitudes`: the same with |scale * (q - offset)|
+// taken apart into |scale| * (q + offset), for kernels that multiply unsigned quants as integers and subtract
+// the offset's share at the end.
 struct Dequantised {
   std::vector<double> values;
   std::vector<double> magnitudes;
+  std::vector<double> split_magnitudes;
 };
 
 // All whole blocks (or plain elements) of `bytes`.
