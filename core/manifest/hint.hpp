@@ -7,7 +7,7 @@
 
 namespace belay::manifest {
 
-// "; did you mean "fma"?" with the nearest candidate by edit distance, or nothing when none is near.
+// " (did you mean "fma"?)" with the nearest candidate by edit distance, or nothing when none is near.
 [[nodiscard]] std::string did_you_mean(std::string_view word, std::span<const std::string_view> candidates);
 
 }  // namespace belay::manifest

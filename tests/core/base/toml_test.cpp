@@ -112,7 +112,7 @@ TEST_CASE("malformed text is an error with its line") {
   CHECK(error_of("a = 1\na = 2\n").at.line == 2);
   CHECK(error_of("a = 1\n[a\nb = 2\n").at.line == 2);
   for (const char* text : {"a", "a =", "= 1", "a = \"x", "a = '''x", "a = [1", "[[a]", "a = 1 b = 2",
-                           "a = \"\\", "\"", "'", "{"}) {
+                           "a = \"\\", "\"", "'", "{", "[&", "[&x]", "[[&]]"}) {
     CAPTURE(text);
     CHECK(!error_of(text).message.empty());
   }
