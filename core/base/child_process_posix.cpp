@@ -50,7 +50,8 @@ bool open_pipe(Pipe& pipe) {
 
 std::vector<char*> pointers(const std::vector<std::string>& words) {
   std::vector<char*> out;
-  for (const std::string& word : words) out.push_back(const_cast<char*>(word.c_str()));  // posix_spawn does not write
+  for (const std::string& word : words)
+    out.push_back(const_cast<char*>(word.c_str()));  // posix_spawn does not write
   out.push_back(nullptr);
   return out;
 }
@@ -70,7 +71,9 @@ int spawn(const ChildRequest& request, const Pipes& pipes, pid_t& pid) {
   posix_spawn_file_actions_adddup2(&files, pipes.in.read.get(), STDIN_FILENO);
   posix_spawn_file_actions_adddup2(&files, pipes.out.write.get(), STDOUT_FILENO);
   posix_spawn_file_actions_adddup2(&files, pipes.err.write.get(), STDERR_FILENO);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  posix_spawn_file_actions_addclosefrom_np(&files, STDERR_FILENO + 1);  // what our own parent left open
+  posix_spawnattr_setflags(&attributes,
+                           POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   sigset_t none{};
   sigset_t all{};
   sigemptyset(&none);
@@ -114,7 +117,8 @@ bool converse(Pipes& pipes, const ChildRequest& request, Clock::time_point deadl
     std::array<pollfd, 3> polled = {{{pipes.out.read.get(), POLLIN, 0},
                                      {pipes.err.read.get(), POLLIN, 0},
                                      {pipes.in.write.get(), POLLOUT, 0}}};
-    if (::poll(polled.data(), polled.size(), static_cast<int>(std::min<long long>(left, 1000))) <= 0) continue;
+    if (::poll(polled.data(), polled.size(), static_cast<int>(std::min<long long>(left, 1000))) <= 0)
+      continue;
     if (polled[0].revents != 0) drain(pipes.out.read, result.output, request.max_output);
     if (polled[1].revents != 0) drain(pipes.err.read, result.errors, request.max_output);
     if (polled[2].revents != 0) feed(pipes.in.write, request.input, written);
