@@ -106,7 +106,8 @@ Status locate(const ByteReader& reader, TensorView& tensor, const Extent& extent
   return {};
 }
 
-std::vector<std::uint32_t> sorted_indices(std::size_t count, auto&& less) {
+template <class Less>
+std::vector<std::uint32_t> sorted_indices(std::size_t count, Less less) {
   std::vector<std::uint32_t> indices(count);
   std::iota(indices.begin(), indices.end(), 0U);
   std::sort(indices.begin(), indices.end(), less);

@@ -12,12 +12,11 @@
 #include <string>
 #include <vector>
 
-using namespace belay;
-using namespace belay::formats;
+namespace belay::formats {
 
 namespace {
 
-const std::filesystem::path kGoldens = BELAY_GOLDENS;
+std::filesystem::path golden(std::string_view name) { return std::filesystem::path(BELAY_GOLDENS) / name; }
 
 std::vector<float> floats_of(const TensorView& tensor) {
   std::vector<float> values(tensor.data.size() / sizeof(float));
@@ -28,14 +27,16 @@ std::vector<float> floats_of(const TensorView& tensor) {
 }  // namespace
 
 TEST_CASE("every golden file has the size and SHA-256 of the manifest") {
-  const auto text = read_file(kGoldens / "manifest.json", 1U << 20U);
+  const auto text = read_file(golden("manifest.json"), 1U << 20U);
   REQUIRE(text.ok());
   const auto manifest = parse_json(*text, ErrorCode::kBadInput);
   REQUIRE(manifest.ok());
   const Json& files = (*manifest)["files"];
   CHECK(files.size() == 12);
-  for (const auto& [name, facts] : files.items()) {
-    const auto file = MappedFile::open(kGoldens / name);
+  for (const auto& item : files.items()) {
+    const std::string& name = item.key();
+    const Json& facts = item.value();
+    const auto file = MappedFile::open(golden(name));
     REQUIRE_MESSAGE(file.ok(), name);
     CHECK_MESSAGE(file->bytes().size() == facts["bytes"].get<std::size_t>(), name);
     CHECK_MESSAGE(sha256_hex(file->bytes()) == facts["sha256"].get<std::string>(), name);
@@ -43,7 +44,7 @@ TEST_CASE("every golden file has the size and SHA-256 of the manifest") {
 }
 
 TEST_CASE("the quantisation blocks pair bytes with values") {
-  const auto file = SafetensorsFile::open(kGoldens / "cases/quant_blocks.safetensors");
+  const auto file = SafetensorsFile::open(golden("cases/quant_blocks.safetensors"));
   REQUIRE_MESSAGE(file.ok(), (file.ok() ? "" : file.error().message));
   constexpr std::array<const char*, 10> kTypes = {"F16",  "BF16", "Q8_0", "Q4_0", "Q4_1",
                                                   "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K"};
@@ -62,7 +63,7 @@ TEST_CASE("the quantisation blocks pair bytes with values") {
 }
 
 TEST_CASE("the tests' own encoder makes the goldens' bytes from their source values") {
-  const auto file = SafetensorsFile::open(kGoldens / "cases/quant_blocks.safetensors");
+  const auto file = SafetensorsFile::open(golden("cases/quant_blocks.safetensors"));
   REQUIRE(file.ok());
   struct Row {
     const char* name;
@@ -81,7 +82,10 @@ TEST_CASE("the tests' own encoder makes the goldens' bytes from their source val
     REQUIRE(encoded.size() == raw->data.size());
     std::size_t different = 0;
     for (std::size_t i = 0; i < encoded.size(); ++i) different += encoded[i] != raw->data[i] ? 1 : 0;
-    // The goldens' encoder divides by the scale before it is rounded to half precision: near ties may fall elsewhere.
+    // The goldens' encoder divides by the scale before it is rounded to half precision: near ties may fall
+    // elsewhere.
     CHECK_MESSAGE(different * 50 <= encoded.size(), std::string(row.name), " differs in ", different);
   }
 }
+
+}  // namespace belay::formats

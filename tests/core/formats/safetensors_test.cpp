@@ -13,8 +13,7 @@
 #include <string>
 #include <vector>
 
-using namespace belay;
-using namespace belay::formats;
+namespace belay::formats {
 
 namespace {
 
@@ -245,3 +244,5 @@ TEST_CASE("a file that cannot be written leaves nothing behind") {
   CHECK(writer.write(folder.path() / "taken").error().code == ErrorCode::kUsage);
   CHECK(std::distance(std::filesystem::directory_iterator(folder.path()), {}) == 1);
 }
+
+}  // namespace belay::formats

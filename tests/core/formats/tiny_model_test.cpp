@@ -7,10 +7,8 @@
 #include <set>
 #include <string>
 
-using namespace belay;
-using namespace belay::formats;
-using belay::test::make_tiny_model;
-using belay::test::TinyModelSpec;
+namespace belay::formats {
+using test::make_tiny_model;
 
 namespace {
 
@@ -82,3 +80,5 @@ TEST_CASE("the tiny tokenizer is a whole byte-level vocabulary") {
   CHECK(tokenizer.tokens[tokenizer.im_end] == "<|im_end|>");
   CHECK(tokenizer.types[tokenizer.im_end] == 3);
 }
+
+}  // namespace belay::formats
