@@ -1,5 +1,5 @@
-// Arithmetic on numbers that a file or a user gave. Every offset, count, sum and product that comes from outside goes
-// through CheckedU64: once anything overflows, the value stays invalid through all that follows.
+// Arithmetic on numbers that a file or a user gave. Every offset, count, sum and product that comes from
+// outside goes through CheckedU64: once anything overflows, the value stays invalid through all that follows.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +28,8 @@ class CheckedU64 {
   }
   friend constexpr CheckedU64 operator-(CheckedU64 a, CheckedU64 b) {
     CheckedU64 difference(0);
-    difference.valid_ = !__builtin_sub_overflow(a.value_, b.value_, &difference.value_) && a.valid_ && b.valid_;
+    difference.valid_ =
+        !__builtin_sub_overflow(a.value_, b.value_, &difference.value_) && a.valid_ && b.valid_;
     return difference;
   }
   friend constexpr CheckedU64 operator*(CheckedU64 a, CheckedU64 b) {

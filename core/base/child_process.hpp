@@ -1,6 +1,6 @@
-// The one seam through which Belay starts another process: its own program again, to look at a plugin or a device that
-// might crash or hang. Posix_spawn, own process group, no inherited files but the three pipes, killed with its group on a
-// time-out. Any thread; blocks the caller.
+// The one seam through which Belay starts another process: its own program again, to look at a plugin or a
+// device that might crash or hang. Posix_spawn, own process group, no inherited files but the three pipes,
+// killed with its group on a time-out. Any thread; blocks the caller.
 #pragma once
 
 #include <chrono>
@@ -28,11 +28,11 @@ struct ChildResult {
 
 [[nodiscard]] ChildResult run_child(const ChildRequest& request);
 
-// How this process starts itself again: the words in front of the program (an emulator, say), its path, and the
-// environment that every child gets. Set once by the host before the first child; tests pass their own.
+// How this process starts itself again: the words in front of the program (an emulator, say), its path, and
+// the environment that every child gets. Set once by the host before the first child; tests pass their own.
 struct SelfLauncher {
-  std::vector<std::string> prefix;   // for example {"qemu-x86_64", "-cpu", "Nehalem"}
-  std::string program;               // absolute path of this program
+  std::vector<std::string> prefix;  // for example {"qemu-x86_64", "-cpu", "Nehalem"}
+  std::string program;              // absolute path of this program
   std::vector<std::string> environment;
 };
 

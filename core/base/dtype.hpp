@@ -1,4 +1,5 @@
-// Element and block types: their names, sizes and numbers. Values equal the BELAY_DTYPE_* constants of the SDK.
+// Element and block types: their names, sizes and numbers. Values equal the BELAY_DTYPE_* constants of the
+// SDK.
 #pragma once
 
 #include <belay/tensor.h>
@@ -72,7 +73,8 @@ inline constexpr std::array<DTypeInfo, 14> kDTypes = {{
   const DTypeInfo& row = info(dtype);
   if (elems % row.block_elems != 0) return std::nullopt;
   std::uint64_t bytes = 0;
-  if (__builtin_mul_overflow(elems / row.block_elems, std::uint64_t{row.block_bytes}, &bytes)) return std::nullopt;
+  if (__builtin_mul_overflow(elems / row.block_elems, std::uint64_t{row.block_bytes}, &bytes))
+    return std::nullopt;
   return bytes;
 }
 

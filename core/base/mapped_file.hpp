@@ -1,4 +1,5 @@
-// A whole file, mapped read-only. Owns the mapping; movable. The bytes may be read from any thread while the object lives.
+// A whole file, mapped read-only. Owns the mapping; movable. The bytes may be read from any thread while the
+// object lives.
 #pragma once
 
 #include "core/base/status.hpp"
@@ -14,7 +15,8 @@ namespace belay {
 class MappedFile {
  public:
   // Maps a regular file (an empty one gives an empty span). `error` decides the class of the failure.
-  [[nodiscard]] static Result<MappedFile> open(const std::filesystem::path& path, ErrorCode error = ErrorCode::kBadInput);
+  [[nodiscard]] static Result<MappedFile> open(const std::filesystem::path& path,
+                                               ErrorCode error = ErrorCode::kBadInput);
 
   MappedFile() = default;
   MappedFile(MappedFile&& other) noexcept { swap(other); }
@@ -42,6 +44,7 @@ class MappedFile {
 };
 
 // The whole of a small file as text; more than `max_bytes` is an error.
-[[nodiscard]] Result<std::string> read_file(const std::filesystem::path& path, std::uint64_t max_bytes, ErrorCode error = ErrorCode::kUsage);
+[[nodiscard]] Result<std::string> read_file(const std::filesystem::path& path, std::uint64_t max_bytes,
+                                            ErrorCode error = ErrorCode::kUsage);
 
 }  // namespace belay

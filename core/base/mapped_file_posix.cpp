@@ -16,7 +16,8 @@ namespace {
 // A file descriptor that closes itself.
 class OpenFile {
  public:
-  explicit OpenFile(const std::filesystem::path& path) : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {}
+  explicit OpenFile(const std::filesystem::path& path)
+      : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {}
   ~OpenFile() {
     if (fd_ >= 0) ::close(fd_);
   }
@@ -33,11 +34,13 @@ Error system_error(ErrorCode code, const std::filesystem::path& path, const char
   return fail(code, "{}: {}: {}", printable(path.string(), 400), what, std::strerror(number));
 }
 
-Result<std::size_t> regular_file_size(const OpenFile& file, const std::filesystem::path& path, ErrorCode code) {
+Result<std::size_t> regular_file_size(const OpenFile& file, const std::filesystem::path& path,
+                                      ErrorCode code) {
   if (file.fd() < 0) return system_error(code, path, "cannot open");
   struct stat facts = {};
   if (::fstat(file.fd(), &facts) != 0) return system_error(code, path, "cannot read its size");
-  if (!S_ISREG(facts.st_mode)) return fail(code, "{}: not a regular file; give the path of a file", printable(path.string(), 400));
+  if (!S_ISREG(facts.st_mode))
+    return fail(code, "{}: not a regular file; give the path of a file", printable(path.string(), 400));
   return static_cast<std::size_t>(facts.st_size);
 }
 
@@ -57,7 +60,8 @@ Result<MappedFile> MappedFile::open(const std::filesystem::path& path, ErrorCode
 }
 
 MappedFile::~MappedFile() {
-  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);  // munmap takes the address as it was given
+  if (data_ != nullptr)
+    ::munmap(const_cast<std::byte*>(data_), size_);  // munmap takes the address as it was given
 }
 
 Result<std::string> read_file(const std::filesystem::path& path, std::uint64_t max_bytes, ErrorCode error) {
@@ -71,7 +75,9 @@ Result<std::string> read_file(const std::filesystem::path& path, std::uint64_t m
     if (got < 0) return system_error(error, path, "cannot read");
     if (got == 0) return text;
     text.append(buffer, static_cast<std::size_t>(got));
-    if (text.size() > max_bytes) return fail(error, "{}: larger than {} bytes, the most that is read of such a file", printable(path.string(), 400), max_bytes);
+    if (text.size() > max_bytes)
+      return fail(error, "{}: larger than {} bytes, the most that is read of such a file",
+                  printable(path.string(), 400), max_bytes);
   }
 }
 

@@ -34,8 +34,10 @@ struct Error {
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT(google-explicit-constructor)
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(google-explicit-constructor)
+  Result(T value)
+      : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT(google-explicit-constructor)
+  Result(Error error)
+      : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(google-explicit-constructor)
 
   [[nodiscard]] bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }
@@ -76,11 +78,11 @@ class [[nodiscard]] Status {
 }  // namespace belay
 
 // Leave the function with the error of `expression` (a Status or Result), if it has one.
-#define BELAY_TRY(expression)                                                \
-  do {                                                                       \
-    if (auto belay_status = (expression); !belay_status.ok()) {              \
-      return std::move(belay_status).error();                                \
-    }                                                                        \
+#define BELAY_TRY(expression)                                   \
+  do {                                                          \
+    if (auto belay_status = (expression); !belay_status.ok()) { \
+      return std::move(belay_status).error();                   \
+    }                                                           \
   } while (false)
 
 #define BELAY_CONCAT_INNER(a, b) a##b
@@ -89,7 +91,7 @@ class [[nodiscard]] Status {
 // `declaration = value of expression (a Result)`, or leave the function with its error.
 #define BELAY_TRY_ASSIGN(declaration, expression) \
   BELAY_TRY_ASSIGN_INNER(BELAY_CONCAT(belay_result_, __LINE__), declaration, expression)
-#define BELAY_TRY_ASSIGN_INNER(result, declaration, expression)         \
-  auto result = (expression);                                          \
-  if (!result.ok()) return std::move(result).error();                  \
+#define BELAY_TRY_ASSIGN_INNER(result, declaration, expression) \
+  auto result = (expression);                                   \
+  if (!result.ok()) return std::move(result).error();           \
   declaration = std::move(result).value()

@@ -128,6 +128,7 @@ Result<std::uint32_t> vocabulary(const formats::GgufFile& file, const DecoderCon
 
 Result<Decoder> build_decoder(const formats::GgufFile& file, DType cache) {
   Decoder decoder;
+  decoder.cache = cache;
   BELAY_TRY_ASSIGN(decoder.config, read_config(file));
   BELAY_TRY_ASSIGN(decoder.config.vocab_size, vocabulary(file, decoder.config));
   BELAY_TRY_ASSIGN(decoder.body, build_body(file, decoder.config, cache));

@@ -13,8 +13,9 @@ namespace belay::models {
 
 struct Decoder {
   DecoderConfig config;
-  graph::Graph body;  // inputs: ids i32 (M), positions i32 (M); output: hidden f32 (M, width)
-  graph::Graph head;  // input: hidden f32 (R, width); output: logits f32 (R, vocab_size)
+  DType cache = DType::kF32;  // of keys and values
+  graph::Graph body;          // inputs: ids i32 (M), positions i32 (M); output: hidden f32 (M, width)
+  graph::Graph head;          // input: hidden f32 (R, width); output: logits f32 (R, vocab_size)
 };
 
 // The graphs point into `file`, which must outlive them. `cache` is the type of keys and values.

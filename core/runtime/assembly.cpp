@@ -1,0 +1,89 @@
+#include "core/runtime/assembly.hpp"
+
+#include "core/runtime/core_optimizations.hpp"
+
+#include <algorithm>
+
+namespace belay::runtime {
+namespace {
+
+dispatch::OpenCompute opener(registry::Registry& registry, registry::HostServices& services,
+                             const manifest::Manifest& manifest) {
+  return [&registry, &services, &manifest]() -> Result<dispatch::Compute> {
+    BELAY_TRY_ASSIGN(registry::Plugin * plugin,
+                     registry.open(manifest.id, services, manifest.version.text()));
+    if (plugin->compute() == nullptr) {
+      return fail(ErrorCode::kNoPlugin, "{} offers no operators (no {})", manifest.id, BELAY_COMPUTE_1);
+    }
+    plugin->mark_in_use();
+    return dispatch::Compute{plugin->compute(), plugin->instance()};
+  };
+}
+
+std::unique_ptr<threading::Pool> make_pool(const hardware::Profile& profile,
+                                           std::span<const std::string> optimizations,
+                                           std::uint32_t threads) {
+  threading::PoolOptions options;
+  options.threads = std::max(1U, threads != 0 ? threads : profile.cpu.usable_cpus.value_or(1));
+  for (const hardware::LogicalCpu& cpu : profile.cpu.allowed) options.cpus.push_back(cpu.os_index);
+  options.pin = std::find(optimizations.begin(), optimizations.end(), kThreadAffinity) != optimizations.end();
+  return std::make_unique<threading::Pool>(std::move(options));
+}
+
+std::uint64_t weights_bytes(const formats::GgufFile& file) {
+  std::uint64_t bytes = 0;
+  for (const formats::TensorView& tensor : file.tensors()) bytes += tensor.data.size();
+  return bytes;
+}
+
+}  // namespace
+
+Result<Plan> plan_only(const formats::GgufFile& file, const registry::Registry& registry,
+                       const resolver::Resolution& resolution, const PlanOptions& options) {
+  const auto optimizations = resolver::ids_of(resolution.optimizations);
+  BELAY_TRY_ASSIGN(const models::Decoder decoder, models::build_decoder(file, cache_dtype(optimizations)));
+  return make_plan(decoder, weights_bytes(file), selected_manifests(registry, resolution), options);
+}
+
+Result<std::unique_ptr<Assembly>> Assembly::create(const hardware::Profile& profile,
+                                                   registry::Registry& registry,
+                                                   const resolver::Resolution& resolution,
+                                                   formats::GgufFile file, const AssemblyOptions& options) {
+  std::unique_ptr<Assembly> assembly(new Assembly(std::move(file)));
+  const auto optimizations = resolver::ids_of(resolution.optimizations);
+  BELAY_TRY_ASSIGN(assembly->decoder_, models::build_decoder(assembly->file_, cache_dtype(optimizations)));
+  const auto manifests = selected_manifests(registry, resolution);
+  BELAY_TRY_ASSIGN(Plan plan,
+                   make_plan(assembly->decoder_, weights_bytes(assembly->file_), manifests, options.plan));
+  assembly->pool_ = make_pool(profile, optimizations, options.threads);
+  assembly->services_ = assembly->make_services(profile, options);
+  std::vector<std::unique_ptr<dispatch::Backend>> backends;
+  for (const manifest::Manifest* manifest : manifests) {
+    backends.push_back(
+        std::make_unique<dispatch::Backend>(manifest->id, numerics_of(manifest->id, optimizations),
+                                            opener(registry, *assembly->services_, *manifest)));
+  }
+  BELAY_TRY_ASSIGN(assembly->engine_, Engine::create(assembly->decoder_, std::move(plan), std::move(backends),
+                                                     options.dispatch));
+  return assembly;
+}
+
+std::unique_ptr<registry::HostServices> Assembly::make_services(const hardware::Profile& profile,
+                                                                const AssemblyOptions& options) const {
+  registry::HostCallbacks callbacks;
+  callbacks.threads = pool_.get();
+  callbacks.parallel_for = [](void* threads, std::uint64_t count, std::uint64_t grain, belay_range_fn body,
+                              void* user) {
+    static_cast<threading::Pool*>(threads)->parallel_for(count, grain, body, user);
+    return belay_status_t{BELAY_OK};
+  };
+  callbacks.max_concurrency = [](void* threads) {
+    return static_cast<std::uint32_t>(static_cast<threading::Pool*>(threads)->threads());
+  };
+  callbacks.cancelled = options.interrupted;
+  callbacks.cpu_features = registry::usable_features(profile);
+  callbacks.config = options.plugin_options;
+  return std::make_unique<registry::HostServices>(std::move(callbacks));
+}
+
+}  // namespace belay::runtime

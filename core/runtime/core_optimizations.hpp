@@ -1,0 +1,16 @@
+// The optimizations that Belay itself offers, as the manifest of the built-in id `core`: candidates of the
+// resolver like any plugin's.
+#pragma once
+
+#include "core/manifest/manifest.hpp"
+
+#include <string_view>
+
+namespace belay::runtime {
+
+inline constexpr std::string_view kKvF16 = "core/kv_f16";  // keys and values in half precision
+inline constexpr std::string_view kThreadAffinity = "core/thread_affinity";  // each thread keeps its CPU
+
+[[nodiscard]] manifest::Manifest core_manifest();
+
+}  // namespace belay::runtime

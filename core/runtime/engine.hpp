@@ -1,0 +1,51 @@
+// A model ready to run by a plan: its plugins opened, asked and bound. Sessions are made from it. Created
+// once; one thread at a time. Everything given must outlive the engine.
+#pragma once
+
+#include "core/dispatch/backend.hpp"
+#include "core/dispatch/dispatcher.hpp"
+#include "core/models/decoder.hpp"
+#include "core/runtime/plan.hpp"
+#include "core/runtime/session.hpp"
+#include "core/runtime/stop.hpp"
+#include "core/threading/pool.hpp"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace belay::runtime {
+
+class Engine {
+ public:
+  // `backends`: the selected plugins, best first, as the plan's chains count them. Opens those that head a
+  // chain and asks them about every node. Afterwards plan() is what runs; nothing is bound yet.
+  [[nodiscard]] static Result<std::unique_ptr<Engine>> create(
+      const models::Decoder& decoder, Plan plan, std::vector<std::unique_ptr<dispatch::Backend>> backends,
+      const dispatch::DispatchOptions& options);
+
+  // Packs and binds what the plan says. Then sessions may be made.
+  [[nodiscard]] Status bind();
+
+  [[nodiscard]] Result<std::unique_ptr<Session>> session(threading::Pool& pool, const Stop& stop);
+
+  [[nodiscard]] const Plan& plan() const { return plan_; }
+  [[nodiscard]] const std::vector<dispatch::Fallback>& fallbacks() const { return fallbacks_.entries(); }
+  // Calls that each plugin completed; plugins without any are left out.
+  [[nodiscard]] std::map<std::string, std::uint64_t> calls() const;
+
+ private:
+  Engine(const models::Decoder& decoder, Plan plan, std::vector<std::unique_ptr<dispatch::Backend>> backends,
+         const dispatch::DispatchOptions& options);
+  void replan();
+
+  const models::Decoder& decoder_;
+  Plan plan_;
+  std::vector<std::unique_ptr<dispatch::Backend>> backends_;
+  dispatch::FallbackLog fallbacks_;
+  dispatch::Dispatcher body_;
+  dispatch::Dispatcher head_;
+};
+
+}  // namespace belay::runtime

@@ -1,0 +1,125 @@
+#include "core/runtime/executor.hpp"
+
+#include "core/memory/intervals.hpp"
+#include "core/memory/tensor.hpp"
+
+#include <algorithm>
+#include <limits>
+
+namespace belay::runtime {
+namespace {
+
+constexpr std::size_t kNoSlot = std::numeric_limits<std::size_t>::max();
+
+bool is_cache(const graph::Value& value) {
+  return value.kind == graph::ValueKind::kKeyCache || value.kind == graph::ValueKind::kValueCache;
+}
+
+// Which slot of scratch each value lies in, and when the slots are alive. A view lies where its source does.
+struct Slots {
+  std::vector<std::size_t> of_value;  // kNoSlot: not in scratch
+  std::vector<memory::Interval> intervals;
+};
+
+Slots assign_slots(const graph::Graph& graph, std::uint64_t max_tokens) {
+  Slots slots;
+  slots.of_value.assign(graph.values.size(), kNoSlot);
+  const auto slot_of = [&](graph::ValueId id) {
+    return slots.of_value[graph.values[id].view_of.value_or(id)];
+  };
+  for (std::uint32_t step = 0; step < graph.nodes.size(); ++step) {
+    const graph::Node& node = graph.nodes[step];
+    for (const graph::ValueId id : node.outputs) {
+      if (graph.values[id].kind != graph::ValueKind::kActivation) continue;
+      slots.of_value[id] = slots.intervals.size();
+      slots.intervals.push_back({graph::value_bytes(graph.values[id], max_tokens), step, step});
+    }
+    for (const graph::ValueId id : node.inputs) {
+      if (const std::size_t slot = slot_of(id); slot != kNoSlot) slots.intervals[slot].last = step;
+    }
+  }
+  const auto end = static_cast<std::uint32_t>(graph.nodes.size());
+  if (const std::size_t slot = slot_of(graph.output); slot != kNoSlot) slots.intervals[slot].last = end;
+  for (graph::ValueId id = 0; id < graph.values.size(); ++id) slots.of_value[id] = slot_of(id);
+  return slots;
+}
+
+}  // namespace
+
+std::uint64_t scratch_bytes(const graph::Graph& graph, std::uint64_t max_tokens) {
+  return memory::pack_intervals(assign_slots(graph, max_tokens).intervals).total_bytes;
+}
+
+Result<Executor> Executor::create(const graph::Graph& graph, dispatch::Dispatcher& dispatcher,
+                                  std::uint64_t max_tokens, memory::KvCache* cache, const Stop& stop) {
+  Executor executor(graph, dispatcher, stop);
+  BELAY_TRY_ASSIGN(executor.scratch_, memory::Buffer::allocate(scratch_bytes(graph, max_tokens), "scratch"));
+  executor.lay_out_values(cache, max_tokens);
+  executor.prepare_calls();
+  return executor;
+}
+
+void Executor::lay_out_values(memory::KvCache* cache, std::uint64_t max_tokens) {
+  const Slots slots = assign_slots(*graph_, max_tokens);
+  const memory::Packing packing = memory::pack_intervals(slots.intervals);
+  tensors_.reserve(graph_->values.size());
+  for (std::size_t id = 0; id < graph_->values.size(); ++id) {
+    const graph::Value& value = graph_->values[id];
+    if (is_cache(value)) {
+      const auto layer = static_cast<std::uint32_t>(value.layer);
+      tensors_.push_back(value.kind == graph::ValueKind::kKeyCache ? cache->keys(layer)
+                                                                   : cache->values(layer));
+      continue;
+    }
+    const std::size_t slot = slots.of_value[id];
+    void* data = slot == kNoSlot ? nullptr : scratch_.data() + packing.offsets[slot];
+    tensors_.push_back(memory::describe(value.dtype, value.shape, data));
+  }
+}
+
+void Executor::prepare_calls() {
+  calls_.resize(graph_->nodes.size());
+  for (std::size_t i = 0; i < calls_.size(); ++i) {
+    Call& call = calls_[i];
+    for (const graph::ValueId id : graph_->nodes[i].inputs) call.inputs.push_back(&tensors_[id]);
+    for (const graph::ValueId id : graph_->nodes[i].outputs) call.outputs.push_back(&tensors_[id]);
+    call.run.struct_size = sizeof call.run;
+    call.run.inputs = call.inputs.data();
+    call.run.input_count = call.inputs.size();
+    call.run.outputs = call.outputs.data();
+    call.run.output_count = call.outputs.size();
+  }
+}
+
+void Executor::set_tokens(std::uint64_t tokens) {
+  if (tokens == tokens_) return;
+  tokens_ = tokens;
+  for (std::size_t id = 0; id < tensors_.size(); ++id) {
+    const graph::Value& value = graph_->values[id];
+    if (!is_cache(value) && value.shape[0] == graph::kTokens) {
+      memory::resize(tensors_[id], 0, static_cast<std::int64_t>(tokens));
+    }
+  }
+}
+
+Status Executor::run(std::uint64_t tokens, std::uint64_t position, std::span<const void* const> inputs) {
+  set_tokens(tokens);
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    // The ABI has one descriptor for tensors that are read and that are written; a plugin only reads its
+    // inputs.
+    tensors_[graph_->inputs[i]].data = const_cast<void*>(inputs[i]);
+  }
+  for (std::size_t i = 0; i < calls_.size(); ++i) {
+    BELAY_TRY(stop_->check());
+    calls_[i].run.position = position;
+    BELAY_TRY(dispatcher_->run(i, calls_[i].run));
+  }
+  return {};
+}
+
+std::span<const float> Executor::output() const {
+  const belay_tensor_t& tensor = tensors_[graph_->output];
+  return {static_cast<const float*>(tensor.data), tensor.nbytes / sizeof(float)};
+}
+
+}  // namespace belay::runtime

@@ -1,0 +1,58 @@
+// Runs one graph, node after node, over memory that is laid out once: values that are never alive together
+// share scratch. Allocates nothing after it was made. One thread at a time.
+#pragma once
+
+#include "core/dispatch/dispatcher.hpp"
+#include "core/graph/graph.hpp"
+#include "core/memory/buffer.hpp"
+#include "core/memory/kv_cache.hpp"
+#include "core/runtime/stop.hpp"
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace belay::runtime {
+
+// Bytes of scratch that a graph needs for steps of at most `max_tokens` tokens.
+[[nodiscard]] std::uint64_t scratch_bytes(const graph::Graph& graph, std::uint64_t max_tokens);
+
+class Executor {
+ public:
+  // `cache` may be null for a graph without attention. All arguments must outlive the executor.
+  [[nodiscard]] static Result<Executor> create(const graph::Graph& graph, dispatch::Dispatcher& dispatcher,
+                                               std::uint64_t max_tokens, memory::KvCache* cache,
+                                               const Stop& stop);
+
+  // One step of 1 to max_tokens tokens, the first at cache position `position`. `inputs` are in the order of
+  // the graph's.
+  [[nodiscard]] Status run(std::uint64_t tokens, std::uint64_t position, std::span<const void* const> inputs);
+
+  // Rows of the graph's output; valid until the next run.
+  [[nodiscard]] std::span<const float> output() const;
+
+ private:
+  Executor(const graph::Graph& graph, dispatch::Dispatcher& dispatcher, const Stop& stop)
+      : graph_(&graph), dispatcher_(&dispatcher), stop_(&stop) {}
+
+  // The arguments of one node: pointers into tensors_.
+  struct Call {
+    std::vector<const belay_tensor_t*> inputs;
+    std::vector<const belay_tensor_t*> outputs;
+    belay_run_t run = {};
+  };
+
+  void lay_out_values(memory::KvCache* cache, std::uint64_t max_tokens);
+  void prepare_calls();
+  void set_tokens(std::uint64_t tokens);
+
+  const graph::Graph* graph_;
+  dispatch::Dispatcher* dispatcher_;
+  const Stop* stop_;
+  memory::Buffer scratch_;
+  std::vector<belay_tensor_t> tensors_;  // one for each value
+  std::vector<Call> calls_;              // one for each node
+  std::uint64_t tokens_ = 0;
+};
+
+}  // namespace belay::runtime

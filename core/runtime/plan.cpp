@@ -1,0 +1,120 @@
+#include "core/runtime/plan.hpp"
+
+#include "core/base/format.hpp"
+#include "core/memory/kv_cache.hpp"
+#include "core/runtime/core_optimizations.hpp"
+#include "core/runtime/executor.hpp"
+#include "core/runtime/session.hpp"
+
+#include <algorithm>
+
+namespace belay::runtime {
+namespace {
+
+bool contains(std::span<const std::string> ids, std::string_view id) {
+  return std::find(ids.begin(), ids.end(), id) != ids.end();
+}
+
+std::string mib(std::uint64_t bytes) { return format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20)); }
+
+Result<std::uint64_t> choose_context(const models::DecoderConfig& config, std::uint64_t wanted) {
+  if (wanted == 0) return std::min<std::uint64_t>(config.context_length, kUsualContext);
+  if (wanted <= config.context_length) return wanted;
+  return fail(ErrorCode::kBadInput,
+              "{} positions are wanted, but the model's context is {}; shorten the prompt or --max-tokens",
+              wanted, config.context_length);
+}
+
+Status check_chains(const graph::Graph& graph, const dispatch::Chains& chains) {
+  for (std::size_t i = 0; i < chains.size(); ++i) {
+    if (!chains[i].empty()) continue;
+    const graph::Node& node = graph.nodes[i];
+    return fail(
+        ErrorCode::kNoPlugin,
+        "no selected plugin offers {} for {} ({}); see `belay probe` for the plugins that were refused",
+        graph::op_name(node.op), to_string(graph::grouping_dtype(graph, node)), node.name);
+  }
+  return {};
+}
+
+std::vector<std::string> head_ids(const dispatch::Chains& chains,
+                                  std::span<const manifest::Manifest* const> selected) {
+  std::vector<std::string> ids;
+  for (const auto& chain : chains) ids.push_back(selected[chain.front()]->id);
+  return ids;
+}
+
+std::uint64_t all_scratch(const models::Decoder& decoder, std::uint64_t chunk) {
+  return scratch_bytes(decoder.body, chunk) + scratch_bytes(decoder.head, kHeadRows);
+}
+
+// Shrinks the step until everything fits the limit.
+Status fit(Plan& plan, const models::Decoder& decoder, std::optional<std::uint64_t> limit) {
+  for (plan.chunk = std::min(kMostChunk, plan.context);; plan.chunk /= 2) {
+    plan.memory.scratch_bytes = all_scratch(decoder, plan.chunk);
+    if (!limit || plan.memory.total() <= *limit) return {};
+    if (plan.chunk / 2 < kLeastChunk) break;
+  }
+  return fail(ErrorCode::kOutOfMemory,
+              "the plan needs {}, more than the limit of {}: {}; raise --memory-limit, shorten the "
+              "context or take a smaller model",
+              mib(plan.memory.total()), mib(*limit), memory_text(plan));
+}
+
+}  // namespace
+
+DType cache_dtype(std::span<const std::string> optimizations) {
+  return contains(optimizations, kKvF16) ? DType::kF16 : DType::kF32;
+}
+
+std::int32_t numerics_of(const std::string& plugin, std::span<const std::string> optimizations) {
+  return contains(optimizations, plugin + "/act_q8") ? BELAY_NUMERICS_ACT_Q8 : BELAY_NUMERICS_F32;
+}
+
+std::vector<Placement> place_layers(const graph::Graph& body, std::span<const std::string> heads) {
+  std::vector<Placement> placement;
+  for (std::size_t i = 0; i < body.nodes.size(); ++i) {
+    const graph::Node& node = body.nodes[i];
+    if (node.op != graph::Op::kAttention) continue;
+    if (!placement.empty() && placement.back().plugin == heads[i]) {
+      placement.back().last_layer = node.layer;
+    } else {
+      placement.push_back({node.layer, node.layer, heads[i]});
+    }
+  }
+  return placement;
+}
+
+Result<Plan> make_plan(const models::Decoder& decoder, std::uint64_t weights_bytes,
+                       std::span<const manifest::Manifest* const> selected, const PlanOptions& options) {
+  const models::DecoderConfig& config = decoder.config;
+  Plan plan;
+  BELAY_TRY_ASSIGN(plan.context, choose_context(config, options.context));
+  plan.body_chains = dispatch::build_chains(decoder.body, selected);
+  plan.head_chains = dispatch::build_chains(decoder.head, selected);
+  BELAY_TRY(check_chains(decoder.body, plan.body_chains));
+  BELAY_TRY(check_chains(decoder.head, plan.head_chains));
+  dispatch::add_chains(plan.chains, decoder.body, plan.body_chains, selected);
+  dispatch::add_chains(plan.chains, decoder.head, plan.head_chains, selected);
+  plan.placement = place_layers(decoder.body, head_ids(plan.body_chains, selected));
+  plan.cache = decoder.cache;
+  const auto kv =
+      memory::kv_cache_bytes({config.n_layers, config.n_kv_heads, config.head_dim, plan.context, plan.cache});
+  if (!kv)
+    return fail(ErrorCode::kOutOfMemory, "a KV cache of {} positions is larger than memory can be",
+                plan.context);
+  plan.memory.weights_bytes = weights_bytes;
+  plan.memory.kv_bytes = *kv;
+  BELAY_TRY(fit(plan, decoder, options.memory_limit));
+  return plan;
+}
+
+std::string memory_text(const Plan& plan) {
+  return format(
+      "weights {} + KV cache {} ({} positions, {}) + scratch {} ({} tokens a step) + workspace and packed "
+      "weights {} = {}",
+      mib(plan.memory.weights_bytes), mib(plan.memory.kv_bytes), plan.context, to_string(plan.cache),
+      mib(plan.memory.scratch_bytes), plan.chunk, mib(plan.memory.packed_bytes), mib(plan.memory.total()));
+}
+
+}  // namespace belay::runtime

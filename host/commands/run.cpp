@@ -1,0 +1,229 @@
+// belay run: a prompt in, text out as it comes.
+#include "core/base/format.hpp"
+#include "core/monitoring/memory_use.hpp"
+#include "core/runtime/generate.hpp"
+#include "core/tokenizer/tokenizer.hpp"
+#include "host/commands/commands.hpp"
+#include "host/console.hpp"
+#include "host/exit_code.hpp"
+#include "host/json_output.hpp"
+#include "host/logits_dump.hpp"
+#include "host/model_setup.hpp"
+#include "host/plan_output.hpp"
+#include "host/prompt.hpp"
+#include "host/signals.hpp"
+#include "host/workbench.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <optional>
+
+namespace belay::host {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::uint64_t kUsualMaxTokens = 256;
+constexpr std::uint64_t kMostMaxTokens = std::uint64_t{1} << 28U;
+
+struct RunSettings {
+  std::uint64_t max_tokens = kUsualMaxTokens;
+  runtime::SamplingOptions sampling;
+  bool raw = false;
+  bool ignore_end = false;
+  bool explain = false;
+  bool quiet = false;
+  std::optional<std::filesystem::path> dump;
+};
+
+Result<RunSettings> read_run_settings(const Options& options) {
+  RunSettings settings;
+  BELAY_TRY_ASSIGN(const auto max_tokens, read_integer(options, {"max-tokens", 0, kMostMaxTokens}));
+  BELAY_TRY_ASSIGN(const auto temperature, read_number(options, "temperature"));
+  BELAY_TRY_ASSIGN(const auto top_k, read_integer(options, {"top-k", 0, 1U << 30U}));
+  BELAY_TRY_ASSIGN(const auto top_p, read_number(options, "top-p"));
+  BELAY_TRY_ASSIGN(const auto seed, read_integer(options, {"seed", 0, ~std::uint64_t{0}}));
+  settings.max_tokens = max_tokens.value_or(kUsualMaxTokens);
+  settings.sampling.temperature = static_cast<float>(temperature.value_or(0));
+  settings.sampling.top_k = static_cast<int>(top_k.value_or(0));
+  settings.sampling.top_p = static_cast<float>(top_p.value_or(1));
+  settings.sampling.seed = seed.value_or(0);
+  BELAY_TRY(runtime::validate(settings.sampling));
+  settings.raw = options.has("raw");
+  settings.ignore_end = options.has("ignore-eos");
+  settings.explain = options.has("explain");
+  settings.quiet = options.has("quiet");
+  if (const auto dump = options.text("dump")) settings.dump = *dump;
+  return settings;
+}
+
+// One run from the loaded model to its output.
+class Run {
+ public:
+  Run(Workbench bench, RunSettings settings, Clock::time_point start)
+      : bench_(std::move(bench)), settings_(std::move(settings)), start_(start) {}
+
+  Result<int> execute(const Prompt& prompt) {
+    BELAY_TRY(load(prompt));
+    BELAY_TRY(answer());
+    if (settings_.dump) BELAY_TRY(dump_.write(*settings_.dump, sequence()));
+    bench_.settings.json ? show_json() : show_figures();
+    switch (generation_.finish) {
+      case runtime::Finish::kInterrupted:
+        return exit_code(ErrorCode::kInterrupted);
+      case runtime::Finish::kDeadline:
+        return exit_code(ErrorCode::kDeadline);
+      default:
+        return 0;
+    }
+  }
+
+ private:
+  Status load(const Prompt& prompt) {
+    stop_ = make_stop(bench_.settings);
+    progress("loading the model");
+    BELAY_TRY_ASSIGN(formats::GgufFile file, open_model(bench_.settings));
+    BELAY_TRY_ASSIGN(tokenizer_, open_tokenizer(file));
+    BELAY_TRY_ASSIGN(prompt_, encode_prompt(prompt, *tokenizer_, file, settings_.raw));
+    BELAY_TRY_ASSIGN(const std::uint64_t context, needed_context(file));
+    BELAY_TRY_ASSIGN(assembly_, assemble(bench_, std::move(file), context, {}));
+    progress("binding the plugins");
+    BELAY_TRY(assembly_->engine().bind());
+    progress("");
+    if (settings_.explain) {
+      say_machine(bench_.profile);
+      say(plan_text(bench_, &assembly_->engine().plan(), {}));
+    }
+    BELAY_TRY_ASSIGN(session_, assembly_->engine().session(assembly_->pool(), stop_));
+    load_s_ = std::chrono::duration<double>(Clock::now() - start_).count();
+    return {};
+  }
+
+  // Positions for the prompt and what may follow it, as far as the model goes.
+  Result<std::uint64_t> needed_context(const formats::GgufFile& file) {
+    BELAY_TRY_ASSIGN(const models::DecoderConfig config, models::read_config(file));
+    const std::uint64_t most = bench_.settings.context.value_or(config.context_length);
+    if (prompt_.size() > most) {
+      return fail(ErrorCode::kBadInput,
+                  "the prompt has {} tokens, the context {} positions; shorten the prompt", prompt_.size(),
+                  most);
+    }
+    // The last token is never fed back, so one more than fits can be generated.
+    settings_.max_tokens = std::min(settings_.max_tokens, most - prompt_.size() + 1);
+    return std::min(most, prompt_.size() + settings_.max_tokens);
+  }
+
+  Status answer() {
+    runtime::Sampler sampler(settings_.sampling);
+    tokenizer::StreamDecoder decoder(*tokenizer_);
+    runtime::GenerationHooks hooks;
+    hooks.is_end = [&](std::int32_t token) { return tokenizer_->is_end_of_generation(token); };
+    hooks.on_token = [&](std::int32_t token) { show(decoder.feed(token)); };
+    if (settings_.dump) {
+      hooks.on_logits = [&](std::uint64_t, std::span<const float> logits) { return dump_.add(logits); };
+    }
+    progress("reading the prompt");
+    BELAY_TRY_ASSIGN(
+        generation_,
+        runtime::generate(*session_, sampler, {prompt_, settings_.max_tokens, settings_.ignore_end}, hooks));
+    show(decoder.flush());
+    if (!bench_.settings.json) write_out("\n");
+    return {};
+  }
+
+  void show(const std::string& piece) {
+    if (text_.empty()) progress("");
+    text_ += piece;
+    if (!bench_.settings.json && !piece.empty() && !write_out(piece))
+      request_stop();  // nobody reads any more
+  }
+
+  // Every token that was fed: the prompt and all generated ones but the last.
+  [[nodiscard]] std::vector<std::int32_t> sequence() const {
+    std::vector<std::int32_t> ids = prompt_;
+    ids.insert(ids.end(), generation_.tokens.begin(), generation_.tokens.end());
+    ids.resize(session_->position());
+    return ids;
+  }
+
+  [[nodiscard]] double prefill_speed() const {
+    return generation_.prefill_s > 0 ? static_cast<double>(prompt_.size()) / generation_.prefill_s : 0;
+  }
+  [[nodiscard]] double decode_speed() const {
+    const std::uint64_t steps =
+        session_->position() - std::min<std::uint64_t>(session_->position(), prompt_.size());
+    return generation_.decode_s > 0 ? static_cast<double>(steps) / generation_.decode_s : 0;
+  }
+
+  void show_json() const {
+    const auto seconds = [](double value) { return Json(value); };
+    Json out;
+    out["schema"] = "belay.run/1";
+    out["text"] = text_;
+    out["tokens"] = generation_.tokens;
+    out["prompt_tokens"] = prompt_;
+    out["finish"] = runtime::to_string(generation_.finish);
+    out["timings"]["load_s"] = seconds(load_s_);
+    out["timings"]["preprocess_s"] = seconds(0);
+    out["timings"]["vision_s"] = seconds(0);
+    out["timings"]["prefill_s"] = seconds(generation_.prefill_s);
+    out["timings"]["decode_s"] = seconds(generation_.decode_s);
+    out["timings"]["prefill_tok_per_s"] = prefill_speed();
+    out["timings"]["decode_tok_per_s"] = decode_speed();
+    out["ops"] = assembly_->engine().calls();
+    out["fallbacks"] = to_json(assembly_->engine().fallbacks());
+    out["image_tokens"] = 0;
+    const auto peak = monitoring::peak_rss_bytes();
+    out["peak_rss_bytes"] = peak ? Json(*peak) : Json(nullptr);
+    out["threads"] = assembly_->pool().threads();
+    out["level"] = manifest::to_string(bench_.settings.level);
+    write_out(to_line(out) + "\n");
+  }
+
+  void show_figures() const {
+    if (settings_.quiet) return;
+    std::string ops;
+    for (const auto& [plugin, calls] : assembly_->engine().calls()) {
+      ops += format("{}{} on {}", ops.empty() ? "" : ", ", calls, plugin);
+    }
+    say(
+        format("[{}; prompt {} tokens at {:.0f}/s, answer {} tokens at {:.1f}/s, loaded in {:.0f} ms, {} "
+               "threads; ops: {}]",
+               runtime::to_string(generation_.finish), prompt_.size(), prefill_speed(),
+               generation_.tokens.size(), decode_speed(), load_s_ * 1e3, assembly_->pool().threads(), ops));
+    for (const dispatch::Fallback& fallback : assembly_->engine().fallbacks()) {
+      say(format("[fallback: {} from {} to {}, {} times: {}]", fallback.op, fallback.from, fallback.to,
+                 fallback.count, fallback.reason));
+    }
+  }
+
+  Workbench bench_;
+  RunSettings settings_;
+  Clock::time_point start_;
+  runtime::Stop stop_;
+  std::optional<tokenizer::Tokenizer> tokenizer_;
+  std::vector<std::int32_t> prompt_;
+  std::unique_ptr<runtime::Assembly> assembly_;
+  std::unique_ptr<runtime::Session> session_;
+  runtime::Generation generation_;
+  LogitsDump dump_;
+  std::string text_;
+  double load_s_ = 0;
+};
+
+}  // namespace
+
+Result<int> run_command(Options& options) {
+  const auto start = Clock::now();
+  BELAY_TRY_ASSIGN(Workbench bench, prepare(options, false));
+  BELAY_TRY_ASSIGN(RunSettings settings, read_run_settings(options));
+  BELAY_TRY_ASSIGN(const Prompt prompt, read_prompt(options));
+  if (options.has("image")) {
+    return fail(ErrorCode::kBadInput,
+                "--image: this model has no vision part; leave the image out or take a vision model");
+  }
+  return Run(std::move(bench), std::move(settings), start).execute(prompt);
+}
+
+}  // namespace belay::host

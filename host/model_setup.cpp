@@ -1,0 +1,55 @@
+#include "host/model_setup.hpp"
+
+#include "core/base/format.hpp"
+#include "core/tokenizer/gguf_tokenizer.hpp"
+#include "host/paths.hpp"
+#include "host/signals.hpp"
+
+namespace belay::host {
+
+Result<formats::GgufFile> open_model(const CommonSettings& settings) {
+  const auto path = settings.model ? settings.model : default_model();
+  if (!path)
+    return fail(ErrorCode::kUsage,
+                "no model: give --model FILE.gguf, or run tools/demo once to fetch a small one");
+  return formats::GgufFile::open(*path);
+}
+
+Result<tokenizer::Tokenizer> open_tokenizer(const formats::GgufFile& file) {
+  BELAY_TRY_ASSIGN(const tokenizer::TokenizerData data, tokenizer::tokenizer_data(file));
+  return tokenizer::Tokenizer::create(data);
+}
+
+runtime::PlanOptions plan_options(const Workbench& bench, std::uint64_t context) {
+  runtime::PlanOptions options;
+  options.context = bench.settings.context.value_or(context);
+  options.memory_limit = bench.settings.memory_limit;
+  options.memory_free = bench.profile.memory.available_bytes;
+  return options;
+}
+
+Result<std::unique_ptr<runtime::Assembly>> assemble(Workbench& bench, formats::GgufFile file,
+                                                    std::uint64_t context,
+                                                    const dispatch::DispatchOptions& dispatch) {
+  runtime::AssemblyOptions options;
+  options.plan = plan_options(bench, context);
+  options.dispatch = dispatch;
+  options.dispatch.strict = bench.settings.strict;
+  options.threads = static_cast<std::uint32_t>(bench.settings.threads.value_or(0));
+  options.interrupted = &interrupted();
+  options.plugin_options = bench.settings.plugin_options;
+  return runtime::Assembly::create(bench.profile, bench.registry, bench.resolution, std::move(file), options);
+}
+
+runtime::Stop make_stop(const CommonSettings& settings) {
+  runtime::Stop stop;
+  stop.interrupted = &interrupted();
+  if (settings.deadline_s) {
+    const auto allowed = std::chrono::duration<double>(*settings.deadline_s);
+    stop.deadline = std::chrono::steady_clock::now() +
+                    std::chrono::duration_cast<std::chrono::steady_clock::duration>(allowed);
+  }
+  return stop;
+}
+
+}  // namespace belay::host

@@ -1,0 +1,21 @@
+// A plan for people and for programs.
+#pragma once
+
+#include "core/base/json.hpp"
+#include "core/runtime/plan.hpp"
+#include "host/workbench.hpp"
+
+#include <string>
+
+namespace belay::host {
+
+using Explanations = std::vector<resolver::Explanation>;
+
+// belay.plan/1. Without a model, chains and memory are empty. `why` is added when it is not empty.
+[[nodiscard]] Json plan_json(const Workbench& bench, const runtime::Plan* plan, const Explanations& why);
+
+// The same in lines: what was chosen, the chains, the layers, the memory.
+[[nodiscard]] std::string plan_text(const Workbench& bench, const runtime::Plan* plan,
+                                    const Explanations& why);
+
+}  // namespace belay::host

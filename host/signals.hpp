@@ -1,0 +1,18 @@
+// Ctrl-C asks, a second one insists: the first sets a flag that the generation checks between operators, the
+// second ends the process as it would have without us.
+#pragma once
+
+#include <atomic>
+
+namespace belay::host {
+
+// Installs the handlers of SIGINT and SIGTERM and ignores SIGPIPE. Once, from main.
+void install_signals();
+
+// The same as Ctrl-C, from inside.
+void request_stop();
+
+// True after the first.
+[[nodiscard]] const std::atomic<bool>& interrupted();
+
+}  // namespace belay::host

@@ -1,0 +1,106 @@
+#include "tests/support/test_engine.hpp"
+
+#include "core/hardware/probe.hpp"
+#include "core/hardware/source_linux.hpp"
+#include "core/runtime/generate.hpp"
+#include "core/runtime/sampler.hpp"
+#include "tests/support/doctest.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace belay::test {
+namespace {
+
+const hardware::Profile& machine() {
+  static const hardware::Profile profile =
+      hardware::probe(hardware::RealSource(), {{}, hardware::AskGpus::kNever});
+  return profile;
+}
+
+registry::Registry make_registry(const std::vector<std::filesystem::path>& further_folders) {
+  registry::RegistryOptions options;
+  for (const auto& folder : further_folders)
+    options.search.folders.push_back({folder, registry::Origin::kGiven});
+  options.search.folders.push_back({BELAY_TEST_PLUGIN_DIR, registry::Origin::kGiven});
+  options.profile = machine();
+  options.launcher.program = BELAY_TEST_PROGRAM;
+  options.cache_file = std::filesystem::path(BELAY_TEST_BINARY_DIR) / "probes.json";
+  auto made = registry::Registry::create(std::move(options));
+  REQUIRE_MESSAGE(made.ok(), (made.ok() ? std::string() : made.error().message));
+  return *std::move(made);
+}
+
+}  // namespace
+
+TestEngine::TestEngine(const EngineSpec& spec) {
+  registry_ = std::make_unique<registry::Registry>(make_registry(spec.further_folders));
+  resolver::Policy policy;
+  policy.level = spec.level;
+  policy.only = spec.plugins;
+  const auto resolution = runtime::choose(machine(), *registry_, policy);
+  REQUIRE_MESSAGE(resolution.ok(), (resolution.ok() ? std::string() : resolution.error().message));
+  auto file = formats::GgufFile::open(spec.model);
+  REQUIRE_MESSAGE(file.ok(), (file.ok() ? std::string() : file.error().message));
+  runtime::AssemblyOptions options;
+  options.plan.context = spec.context;
+  options.dispatch = spec.dispatch;
+  options.threads = spec.threads;
+  options.plugin_options = spec.plugin_options;
+  auto assembly = runtime::Assembly::create(machine(), *registry_, *resolution, *std::move(file), options);
+  REQUIRE_MESSAGE(assembly.ok(), (assembly.ok() ? std::string() : assembly.error().message));
+  assembly_ = *std::move(assembly);
+  const Status bound = assembly_->engine().bind();
+  REQUIRE_MESSAGE(bound.ok(), (bound.ok() ? std::string() : bound.error().message));
+  auto session = assembly_->engine().session(assembly_->pool(), stop_);
+  REQUIRE(session.ok());
+  session_ = *std::move(session);
+}
+
+std::vector<std::int32_t> TestEngine::generate(std::vector<std::int32_t> prompt, std::uint64_t count) {
+  session_->rewind(0);
+  runtime::Sampler sampler({});
+  runtime::GenerationHooks hooks;
+  hooks.is_end = [](std::int32_t) { return false; };
+  const auto generation = runtime::generate(*session_, sampler, {prompt, count, true}, hooks);
+  REQUIRE_MESSAGE(generation.ok(), (generation.ok() ? std::string() : generation.error().message));
+  return generation->tokens;
+}
+
+std::vector<std::vector<float>> TestEngine::logits(const std::vector<std::int32_t>& tokens) {
+  session_->rewind(0);
+  std::vector<std::vector<float>> rows;
+  const Status fed = session_->feed(tokens, [&](std::uint64_t, std::span<const float> row) -> Status {
+    rows.emplace_back(row.begin(), row.end());
+    return {};
+  });
+  REQUIRE_MESSAGE(fed.ok(), (fed.ok() ? std::string() : fed.error().message));
+  return rows;
+}
+
+std::vector<std::string> usable_plugins(const std::vector<std::string>& wanted) {
+  std::vector<std::string> usable;
+  const registry::Registry registry = make_registry({});
+  for (const std::string& id : wanted) {
+    const auto is_it = [&](const registry::Candidate& candidate) { return candidate.manifest.id == id; };
+    if (std::any_of(registry.usable().begin(), registry.usable().end(), is_it)) {
+      usable.push_back(id);
+    } else {
+      MESSAGE("skipped: this machine cannot run " << id);
+    }
+  }
+  return usable;
+}
+
+std::optional<std::filesystem::path> smollm2() {
+  if (const char* path = std::getenv("BELAY_TEST_SMOLLM2"); path != nullptr && *path != '\0') return path;
+  const char* home = std::getenv("HOME");
+  const std::filesystem::path kept = std::filesystem::path(home == nullptr ? "/" : home) /
+                                     ".cache/belay/models/SmolLM2-135M-Instruct.Q4_1.gguf";
+  std::error_code failed;
+  if (std::filesystem::is_regular_file(kept, failed)) return kept;
+  MESSAGE("skipped: no SmolLM2 here; tools/fetch_model gets it");
+  return std::nullopt;
+}
+
+}  // namespace belay::test

@@ -1,0 +1,54 @@
+// A model run through real plugins of the build, by the core alone: what the program does, without its
+// command line.
+#pragma once
+
+#include "core/registry/registry.hpp"
+#include "core/runtime/assembly.hpp"
+#include "core/runtime/session.hpp"
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace belay::test {
+
+struct EngineSpec {
+  std::filesystem::path model;
+  std::vector<std::string> plugins = {};  // empty: all that this machine can run
+  manifest::Level level = manifest::Level::kMinimal;
+  std::vector<std::filesystem::path> further_folders = {};  // of plugins
+  dispatch::DispatchOptions dispatch = {};
+  std::map<std::string, std::string, std::less<>> plugin_options = {};
+  std::uint32_t threads = 2;
+  std::uint64_t context = 0;
+};
+
+class TestEngine {
+ public:
+  // Fails the test case when anything on the way does.
+  explicit TestEngine(const EngineSpec& spec);
+
+  [[nodiscard]] runtime::Session& session() { return *session_; }
+  [[nodiscard]] runtime::Assembly& assembly() { return *assembly_; }
+
+  // Greedy tokens behind a prompt; end tokens do not end it.
+  [[nodiscard]] std::vector<std::int32_t> generate(std::vector<std::int32_t> prompt, std::uint64_t count);
+  // The logits behind every one of the tokens, from an empty cache.
+  [[nodiscard]] std::vector<std::vector<float>> logits(const std::vector<std::int32_t>& tokens);
+
+ private:
+  runtime::Stop stop_;
+  std::unique_ptr<registry::Registry> registry_;
+  std::unique_ptr<runtime::Assembly> assembly_;
+  std::unique_ptr<runtime::Session> session_;
+};
+
+// Plugins of the build that this machine can run, of those asked for.
+[[nodiscard]] std::vector<std::string> usable_plugins(const std::vector<std::string>& wanted);
+
+// The file of SmolLM2, or nothing: tests then say that they were skipped.
+[[nodiscard]] std::optional<std::filesystem::path> smollm2();
+
+}  // namespace belay::test
