@@ -24,6 +24,7 @@ void read_dtypes(TableReader& in, Provides& out) {
       continue;
     }
     std::vector<std::string_view> names;
+    names.reserve(kDTypes.size());
     for (const DTypeInfo& row : kDTypes) names.push_back(row.name);
     in.add(severity::kEntry, finding::kUnknownDtype, "dtypes", dtype.at,
            format("found {}; known are {}, alone or as \"weights*activations\"{}", found(dtype),

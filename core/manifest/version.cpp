@@ -69,7 +69,7 @@ std::strong_ordering compare_prerelease(std::string_view a, std::string_view b) 
   if (a.empty() || b.empty()) return a.empty() <=> b.empty();  // without one is the later version
   while (!a.empty() && !b.empty()) {
     const auto order = compare_identifier(next_part(a, '.'), next_part(b, '.'));
-    if (order != 0) return order;
+    if (std::is_neq(order)) return order;
   }
   return b.empty() <=> a.empty();  // more identifiers are later
 }
@@ -161,7 +161,7 @@ std::strong_ordering operator<=>(const Version& a, const Version& b) {
   return compare_prerelease(a.prerelease, b.prerelease);
 }
 
-bool operator==(const Version& a, const Version& b) { return (a <=> b) == 0; }
+bool operator==(const Version& a, const Version& b) { return std::is_eq(a <=> b); }
 
 std::optional<Version> parse_version(std::string_view text) {
   auto parts = parse_parts(text, 1, 4);
