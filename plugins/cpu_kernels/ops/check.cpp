@@ -18,15 +18,17 @@ bool array_missing(const belay_tensor_t* tensors, uint64_t count) {
   return false;
 }
 
-// Strides count only where more than one element is stepped over and the size of a step is known.
+// A stride counts only where more than one element may be stepped over, and is known unless a size further in
+// is open. An open dimension may leave its own at 0.
 bool is_contiguous(const belay_tensor_t& t) {
-  if (t.rank == 0) return true;
   const BlockSize block = t.dtype == BELAY_DTYPE_I32 ? BlockSize{1, 4} : block_size(t.dtype);
   uint64_t step = block.bytes;
   for (uint32_t i = t.rank; i-- > 0;) {
-    const int64_t steps = i + 1 == t.rank ? t.shape[i] / block.values : t.shape[i];
-    if (t.shape[i] > 1 && steps > 1 && t.stride_bytes[i] != static_cast<int64_t>(step)) return false;
-    if (t.shape[i] < 0) return true;
+    const bool is_open = t.shape[i] < 0;
+    const int64_t steps = i + 1 == t.rank && !is_open ? t.shape[i] / block.values : t.shape[i];
+    const bool counts = is_open ? t.stride_bytes[i] != 0 : steps > 1;
+    if (counts && t.stride_bytes[i] != static_cast<int64_t>(step)) return false;
+    if (is_open) return true;
     if (__builtin_mul_overflow(step, static_cast<uint64_t>(steps), &step)) return false;
   }
   return true;
@@ -139,6 +141,25 @@ int64_t Operands::tokens(uint64_t input, uint32_t dimension) {
   status_ = sdk::fail(run_.error, BELAY_INVALID_ARGUMENT, "run: input %llu does not say its number of tokens",
                       static_cast<unsigned long long>(input));
   return 0;
+}
+
+bool Operands::rows_touch(const belay_tensor_t& tensor, uint64_t bytes_per_token) {
+  if (tensor.rank < 2 || tensor.shape[0] < 2 ||
+      tensor.stride_bytes[0] == static_cast<int64_t>(bytes_per_token))
+    return true;
+  status_ =
+      sdk::fail(run_.error, BELAY_INVALID_ARGUMENT, "run: the tokens of an operand do not lie side by side");
+  return false;
+}
+
+const float* Operands::floats(uint64_t index, int64_t tokens, uint64_t per_token) {
+  const auto* data = static_cast<const float*>(input(index, tokens, 4 * per_token));
+  return status_ == BELAY_OK && rows_touch(*run_.inputs[index], 4 * per_token) ? data : nullptr;
+}
+
+float* Operands::out_floats(uint64_t index, int64_t tokens, uint64_t per_token) {
+  auto* data = static_cast<float*>(output(index, tokens, 4 * per_token));
+  return status_ == BELAY_OK && rows_touch(*run_.outputs[index], 4 * per_token) ? data : nullptr;
 }
 
 const void* Operands::input(uint64_t index, int64_t tokens, uint64_t bytes_per_token) {

@@ -63,17 +63,15 @@ class Operands {
 
   const void* input(uint64_t index, int64_t tokens, uint64_t bytes_per_token);
   void* output(uint64_t index, int64_t tokens, uint64_t bytes_per_token);
-  const float* floats(uint64_t index, int64_t tokens, uint64_t per_token) {
-    return static_cast<const float*>(input(index, tokens, 4 * per_token));
-  }
-  float* out_floats(uint64_t index, int64_t tokens, uint64_t per_token) {
-    return static_cast<float*>(output(index, tokens, 4 * per_token));
-  }
+  // The same for floats whose tokens lie side by side.
+  const float* floats(uint64_t index, int64_t tokens, uint64_t per_token);
+  float* out_floats(uint64_t index, int64_t tokens, uint64_t per_token);
   void* workspace(uint64_t bytes);
 
   [[nodiscard]] belay_status_t status() const { return status_; }
 
  private:
+  bool rows_touch(const belay_tensor_t& tensor, uint64_t bytes_per_token);
   void* bytes_of(const belay_tensor_t* tensor, const char* what, uint64_t index, int64_t tokens,
                  uint64_t bytes_per_token);
 

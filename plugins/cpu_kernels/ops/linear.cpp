@@ -23,6 +23,7 @@ class Linear final : public sdk::Kernel<Linear> {
         weight_(weight),
         bias_(bias),
         unpack_(unpack_rows(weight.dtype)),
+        one_token_(one_token_f32(weight.dtype)),
         quantised_(numerics == BELAY_NUMERICS_ACT_Q8 ? quantised_linear(weight.dtype) : nullptr) {}
 
   [[nodiscard]] uint64_t workspace(uint64_t tokens) const override {
@@ -74,8 +75,13 @@ class Linear final : public sdk::Kernel<Linear> {
   }
 
   belay_status_t run_f32(const LinearTask& task, const float* x) const {
-    return for_rows(8, task.tokens,
-                    [&](int64_t begin, int64_t end) { linear_f32(task, unpack_, x, begin, end); });
+    return for_rows(kRowsF32, task.tokens, [&](int64_t begin, int64_t end) {
+      if (task.tokens == 1) {
+        one_token_(task, x, begin, end);
+      } else {
+        linear_f32(task, unpack_, x, begin, end);
+      }
+    });
   }
 
   belay_status_t run_quantised(const LinearTask& task, const float* x, uint8_t* scratch) const {
@@ -104,6 +110,7 @@ class Linear final : public sdk::Kernel<Linear> {
   Weight weight_;
   const float* bias_;
   UnpackRows unpack_;
+  OneTokenF32 one_token_;
   const QuantisedLinear* quantised_;
 };
 

@@ -22,8 +22,17 @@ struct LinearTask {
   float* out;  // [tokens, weight.rows]
 };
 
-// Activations as they are. `unpack` is the weight type's.
+// Activations as they are. Both ways add in the same order and give the same bits: for one token, and for
+// many, where `unpack` is the weight type's.
+using OneTokenF32 = void (*)(const LinearTask& task, const float* x, int64_t begin, int64_t end);
+OneTokenF32 one_token_f32(int32_t dtype);  // nullptr for a dtype that is no weight type
 void linear_f32(const LinearTask& task, UnpackRows unpack, const float* x, int64_t begin, int64_t end);
+
+// Ranges of rows begin at multiples of this.
+inline constexpr int64_t kRowsF32 = 8;
+
+// k over which one vector accumulates; a multiple of every block.
+inline constexpr int64_t kF32Chunk = 512;
 
 // Activations in blocks of 32 signed bytes with one scale each, in a workspace. A block that holds a NaN or
 // an infinity has scale NaN, so that what it touches is NaN.

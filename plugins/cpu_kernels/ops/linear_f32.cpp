@@ -8,10 +8,9 @@
 namespace belay::BELAY_ISA {
 namespace {
 
-constexpr int64_t kPanelRows = 8;
-constexpr int64_t kChunk = 512;           // k in a panel: 16 KiB, half of the smallest L1
-constexpr int64_t kStride = kChunk + 16;  // not a power of two, so that rows do not compete for cache sets
-constexpr int64_t kTokenBlock = 48;       // 96 KiB of a chunk's activations stay in L2 while panels pass
+constexpr int64_t kPanelRows = kRowsF32;
+constexpr int64_t kStride = kF32Chunk + 16;  // not a power of two, so that rows do not compete for cache sets
+constexpr int64_t kTokenBlock = 48;          // 96 KiB of a chunk's activations stay in L2 while panels pass
 
 struct Panel {
   alignas(64) float buffer[kPanelRows * kStride];
@@ -62,13 +61,13 @@ void linear_f32(const LinearTask& task, UnpackRows unpack, const float* x, int64
     const int64_t tokens = std::min(kTokenBlock, task.tokens - token);
     int64_t k = 0;
     do {
-      const int64_t count = std::min(kChunk, cols - k);
+      const int64_t count = std::min(kF32Chunk, cols - k);
       for (int64_t row = begin; row < end; row += kPanelRows) {
         fill(task.weight, unpack, row, k, count, panel);
         dot_rows8(panel.rows, panel.stride, x + token * cols + k, cols, tokens, count, sums, kPanelRows);
         add_chunk(task, sums, row, token, tokens, k == 0, k + count >= cols);
       }
-      k += kChunk;
+      k += kF32Chunk;
     } while (k < cols);
   }
 }

@@ -36,8 +36,9 @@ inline void products(const Rows& rows, int64_t offset, int i, Bytes a, I32 (&sum
   }
 }
 
+// `ahead` is the distance to the next group of rows, whose blocks are fetched while this one computes.
 template <class F>
-F32 row_group(const Rows& start, int64_t cols, const QuantisedActivations& x) {
+F32 row_group(const Rows& start, uint64_t ahead, int64_t cols, const QuantisedActivations& x) {
   constexpr int kPerPart = 32 / F::kGroup;
   Rows rows;
   for (int r = 0; r < kLanes; ++r) rows[r] = start[r];
@@ -56,7 +57,10 @@ F32 row_group(const Rows& start, int64_t cols, const QuantisedActivations& x) {
                             x.sum[k / F::kGroup + at]);
       }
     }
-    for (int r = 0; r < kLanes; ++r) rows[r] += F::kBytes;
+    for (int r = 0; r < kLanes; ++r) {
+      prefetch_block<F>(rows[r] + ahead);
+      rows[r] += F::kBytes;
+    }
   }
   return acc;
 }
@@ -67,7 +71,7 @@ void one_token(const LinearTask& task, const QuantisedActivations& x, int64_t be
     const int64_t here = std::min<int64_t>(kLanes, task.weight.rows - row);
     Rows rows;
     row_pointers(task.weight.data, task.weight.row_bytes, row, here, rows);
-    F32 acc = row_group<F>(rows, task.weight.cols, x);
+    F32 acc = row_group<F>(rows, kLanes * task.weight.row_bytes, task.weight.cols, x);
     if (task.bias != nullptr) acc = acc + load_upto(task.bias + row, here);
     store_upto(acc, task.out + row, here);
   }

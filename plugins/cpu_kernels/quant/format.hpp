@@ -29,6 +29,12 @@ inline void row_pointers(const uint8_t* data, uint64_t row_bytes, int64_t row, i
   }
 }
 
+// Asks for the cache lines of a block; any address is fine.
+template <class F>
+inline void prefetch_block(const uint8_t* block) {
+  for (int i = 0; i < F::kBytes; i += 64) __builtin_prefetch(block + i);
+}
+
 template <class F>
 inline constexpr int kGroups = F::kBlock / F::kGroup;
 

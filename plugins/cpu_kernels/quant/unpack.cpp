@@ -12,6 +12,7 @@ void unpack_block(const uint8_t* block, int row, const float* scale, const float
   alignas(32) uint8_t q[32];
   for (int i = 0; i < F::kBlock / 32; ++i) {
     store_bytes(F::quants(block, i), q);
+    keep_in_memory(q);
     for (int j = 0; j < 32; j += kLanes) {
       const int at = ((32 * i + j) / F::kGroup) * kLanes + row;
       if constexpr (F::kSigned) {

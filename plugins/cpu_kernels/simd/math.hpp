@@ -26,24 +26,21 @@ inline F32 exp(F32 x) {
   return p * pow2(half) * pow2(n - half);
 }
 
-// erf(x) with an absolute error below 3e-7: a rational function of x on [-4, 4] (Eigen's), beyond which it is
-// +-1.
-inline F32 erf(F32 x) {
-  x = min(splat(4.0f), max(splat(-4.0f), x));
-  const F32 s = x * x;
-  F32 p = splat(-2.72614225801306e-10f);
-  p = mul_add(p, s, splat(2.77068142495902e-08f));
-  p = mul_add(p, s, splat(-2.10102402082508e-06f));
-  p = mul_add(p, s, splat(-5.69250639462346e-05f));
-  p = mul_add(p, s, splat(-7.34990630326855e-04f));
-  p = mul_add(p, s, splat(-2.95459980854025e-03f));
-  p = mul_add(p, s, splat(-1.60960333262415e-02f));
-  F32 q = splat(-1.45660718464996e-05f);
-  q = mul_add(q, s, splat(-2.13374055278905e-04f));
-  q = mul_add(q, s, splat(-1.68282697438203e-03f));
-  q = mul_add(q, s, splat(-7.37332916720468e-03f));
-  q = mul_add(q, s, splat(-1.42647390514189e-02f));
-  return x * p / q;
+// erfc(x) for x >= 0 with a relative error below 2e-7 up to where e^(x^2) has rounding of its own: the
+// Chebyshev fit of Numerical Recipes.
+inline F32 erfc(F32 x) {
+  const F32 t = splat(1.0f) / mul_add(x, splat(0.5f), splat(1.0f));
+  F32 p = splat(0.17087277f);
+  p = mul_add(p, t, splat(-0.82215223f));
+  p = mul_add(p, t, splat(1.48851587f));
+  p = mul_add(p, t, splat(-1.13520398f));
+  p = mul_add(p, t, splat(0.27886807f));
+  p = mul_add(p, t, splat(-0.18628806f));
+  p = mul_add(p, t, splat(0.09678418f));
+  p = mul_add(p, t, splat(0.37409196f));
+  p = mul_add(p, t, splat(1.00002368f));
+  p = mul_add(p, t, splat(-1.26551223f));
+  return t * exp(p - x * x);
 }
 
 // x / (1 + e^-x)

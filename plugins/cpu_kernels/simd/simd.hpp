@@ -82,6 +82,13 @@ inline void dot_halves(Bytes w, Bytes a, I32& first, I32& second) {
   if constexpr (kParts == 2) second = part(1);
 }
 
+// Makes the compiler load what was stored here, with a broadcast or a widening on the way, where it would
+// rather shuffle registers: loads have ports of their own. Halves the instructions of unpacking with GCC 12.
+template <class T>
+inline void keep_in_memory(T& array) {
+  asm("" : "+m"(array));
+}
+
 inline F32 load_upto(const float* from, int64_t count) {
   return count >= kLanes ? load(from) : load_partial(from, static_cast<int>(count));
 }
