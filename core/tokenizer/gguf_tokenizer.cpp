@@ -26,9 +26,8 @@ Status check_model(const formats::GgufFile& file) {
 Result<PreTokenizerKind> read_pre(const formats::GgufFile& file) {
   BELAY_TRY_ASSIGN(const std::string_view name, file.get_string("tokenizer.ggml.pre"));
   auto kind = pre_tokenizer_named(name);
-  if (!kind)
-    return fail(ErrorCode::kBadInput, "{}: tokenizer.ggml.pre: {}", file.name(), kind.error().message);
-  return *kind;
+  if (kind.ok()) return kind;
+  return fail(ErrorCode::kBadInput, "{}: tokenizer.ggml.pre: {}", file.name(), kind.error().message);
 }
 
 }  // namespace

@@ -17,20 +17,22 @@ namespace {
 
 // The members of \s for a character class: Unicode's White_Space. PCRE2's own \s has U+180E as well, which
 // the reference's expressions do not match.
-const std::string kSpace =
+constexpr std::string_view kSpace =
     R"(\t-\r \x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000})";
 
 // The reference cuts out each number first and applies GPT-2's expression to the parts between them. In one
 // expression that is: \p{N} alone, and a look-ahead for which a number is the end of the part.
 std::string smollm_pattern() {
-  return R"('(?:s|t|re|ve|m|ll|d)| ?\p{L}+|\p{N}| ?[^)" + kSpace + R"(\p{L}\p{N}]+|[)" + kSpace +
-         R"(]+(?![^)" + kSpace + R"(\p{N}])|[)" + kSpace + "]+";
+  const std::string space(kSpace);
+  return R"('(?:s|t|re|ve|m|ll|d)| ?\p{L}+|\p{N}| ?[^)" + space + R"(\p{L}\p{N}]+|[)" + space + R"(]+(?![^)" +
+         space + R"(\p{N}])|[)" + space + "]+";
 }
 
 std::string qwen2_pattern() {
-  return R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^)" + kSpace +
-         R"(\p{L}\p{N}]+[\r\n]*|[)" + kSpace + R"(]*[\r\n]+|[)" + kSpace + R"(]+(?![^)" + kSpace + "])|[" +
-         kSpace + "]+";
+  const std::string space(kSpace);
+  return R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^)" + space +
+         R"(\p{L}\p{N}]+[\r\n]*|[)" + space + R"(]*[\r\n]+|[)" + space + R"(]+(?![^)" + space + "])|[" +
+         space + "]+";
 }
 
 struct Named {

@@ -25,7 +25,7 @@ class TokenTable {
     const auto at = static_cast<std::size_t>(id);
     return std::string_view(texts_).substr(starts_[at], starts_[at + 1] - starts_[at]);
   }
-  [[nodiscard]] std::optional<std::int32_t> find(std::string_view text) const;
+  [[nodiscard]] std::optional<std::int32_t> find(std::string_view wanted) const;
 
  private:
   struct Slot {
@@ -33,8 +33,8 @@ class TokenTable {
     std::int32_t id = -1;  // empty slot
   };
 
-  // The slot of `text`: the one that holds it, or the empty one where it belongs. Null after too many steps.
-  [[nodiscard]] const Slot* probe(std::string_view text, std::uint64_t hash) const;
+  // The slot of a text: the one that holds it, or the empty one where it belongs. Null after too many steps.
+  [[nodiscard]] const Slot* probe(std::string_view wanted, std::uint64_t hash) const;
 
   std::string texts_;
   std::vector<std::uint32_t> starts_;

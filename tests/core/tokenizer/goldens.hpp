@@ -5,7 +5,6 @@
 #include "core/formats/gguf.hpp"
 #include "core/tokenizer/gguf_tokenizer.hpp"
 
-#include <chrono>
 #include <filesystem>
 #include <optional>
 #include <span>
@@ -33,8 +32,10 @@ inline constexpr std::string_view kQwenFile = "qwen_tokenizer.gguf";         // 
 [[nodiscard]] Ids encode(const tokenizer::Tokenizer& tokenizer, std::string_view text,
                          tokenizer::Specials specials = tokenizer::Specials::kParse);
 
-// The time limit that holds in this build: sanitizers and unoptimised code may take ten times as long.
-[[nodiscard]] std::chrono::milliseconds allowed(std::chrono::milliseconds limit);
+// Milliseconds of processor time since the program began: what other programs do does not count.
+[[nodiscard]] double cpu_ms();
+// The limit that holds in this build: sanitizers and unoptimised code may take ten times as long.
+[[nodiscard]] double allowed_ms(double limit);
 
 // A code point in UTF-8.
 [[nodiscard]] std::string utf8(char32_t code);

@@ -124,14 +124,15 @@ TEST_CASE("token texts outside the alphabet stand for themselves") {
 
 TEST_CASE("a large vocabulary of similar texts is taken quickly") {
   std::vector<std::string> texts;
+  texts.reserve(300'000);
   for (int i = 0; i < 300'000; ++i) texts.push_back("token-" + std::to_string(i));
   TokenizerData data;
   data.tokens.assign(texts.begin(), texts.end());
   data.types.assign(texts.size(), TokenType::kNormal);
-  const auto start = std::chrono::steady_clock::now();
+  const double start = cpu_ms();
   const auto made = Tokenizer::create(data);
   CHECK(made.ok());
-  CHECK(std::chrono::steady_clock::now() - start < allowed(std::chrono::seconds(1)));
+  CHECK(cpu_ms() - start < allowed_ms(1000));
   CHECK(made->find("token-299999") == 299'999);
 }
 

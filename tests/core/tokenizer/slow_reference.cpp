@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <string_view>
 
 namespace belay::test {
 namespace {
@@ -11,12 +12,12 @@ namespace {
 using Text = std::u32string;
 
 // Characters outside ASCII by class, from Unicode's tables. U+017F folds to s; U+180E is no white space.
-const Text kLetters = U"éÅÄßſñжЯ日本語한אع\U0001D400";
-const Text kNumbers = U"½Ⅰ٤①५\U0001D7D8";
-const Text kSpaces = U"\u0085\u00A0\u1680\u2003\u2028\u202F\u3000";
-const Text kOthers = U"—“€\u180E\u200B\u20AC😀\u00AD";
+constexpr std::u32string_view kLetters = U"éÅÄßſñжЯ日本語한אع\U0001D400";
+constexpr std::u32string_view kNumbers = U"½Ⅰ٤①५\U0001D7D8";
+constexpr std::u32string_view kSpaces = U"\u0085\u00A0\u1680\u2003\u2028\u202F\u3000";
+constexpr std::u32string_view kOthers = U"—“€\u180E\u200B\u20AC😀\u00AD";
 
-bool in(const Text& set, char32_t c) { return set.find(c) != Text::npos; }
+bool in(std::u32string_view set, char32_t c) { return set.find(c) != std::u32string_view::npos; }
 bool is_letter(char32_t c) { return (c >= U'a' && c <= U'z') || (c >= U'A' && c <= U'Z') || in(kLetters, c); }
 bool is_number(char32_t c) { return (c >= U'0' && c <= U'9') || in(kNumbers, c); }
 bool is_space(char32_t c) { return c == U' ' || (c >= U'\t' && c <= U'\r') || in(kSpaces, c); }
@@ -139,7 +140,7 @@ std::string mapped(unsigned char byte) {
 }  // namespace
 
 const Text& slow_alphabet() {
-  static const Text all = kLetters + kNumbers + kSpaces + kOthers;
+  static const Text all = Text(kLetters).append(kNumbers).append(kSpaces).append(kOthers);
   return all;
 }
 

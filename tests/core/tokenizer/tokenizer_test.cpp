@@ -187,11 +187,11 @@ TEST_CASE("a megabyte in one piece takes less than a second") {
     for (const std::string& text :
          {letters, mixed, std::string(letters.size(), ' '), std::string(letters.size(), '\n'),
           std::string(letters.size(), '!'), std::string(letters.size(), '<'), marks}) {
-      const auto start = std::chrono::steady_clock::now();
+      const double start = cpu_ms();
       const Ids ids = encode(tokenizer, text);
-      const auto took = std::chrono::steady_clock::now() - start;
+      const double took = cpu_ms() - start;
       CHECK(!ids.empty());
-      CHECK_MESSAGE(took < allowed(std::chrono::seconds(1)), printable(text, 4));
+      CHECK_MESSAGE(took < allowed_ms(1000), printable(text, 4));
     }
   }
 }
