@@ -14,7 +14,7 @@ using manifest::Optimization;
 
 // A reason code and its evidence; an empty code: admitted.
 struct Objection {
-  std::string_view code;
+  std::string code;
   std::string detail;
   Stage stage = Stage::kResolve;
 };
@@ -22,12 +22,12 @@ struct Objection {
 Objection banned(const Policy& policy, const std::string& id, std::string_view bare_name) {
   for (const std::string& pattern : policy.bans) {
     if (matches_glob(pattern, id) || matches_glob(pattern, bare_name)) {
-      return {reason::kBanned, format("the configuration bans \"{}\"", pattern)};
+      return {std::string(reason::kBanned), format("the configuration bans \"{}\"", pattern)};
     }
   }
   const auto entry = policy.overrides.find(id);
   if (entry != policy.overrides.end() && entry->second.enabled == false) {
-    return {reason::kBanned, "the configuration sets enabled = false for it"};
+    return {std::string(reason::kBanned), "the configuration sets enabled = false for it"};
   }
   return {};
 }
@@ -35,15 +35,16 @@ Objection banned(const Policy& policy, const std::string& id, std::string_view b
 Objection against_plugin(const Policy& policy, const Manifest& plugin) {
   if (plugin.id == kCoreId) return {};
   if (!policy.only.empty() && std::ranges::find(policy.only, plugin.id) == policy.only.end()) {
-    return {reason::kBanned, format("--plugins allows only {}", join(policy.only, ", "))};
+    return {std::string(reason::kBanned), format("--plugins allows only {}", join(policy.only, ", "))};
   }
   return banned(policy, plugin.id, plugin.id);
 }
 
 Objection above_level(manifest::Level level, const Optimization& optimization) {
   if (optimization.lossless || optimization.level <= level) return {};
-  return {reason::kLevel, format("it needs level {}; this is {}", manifest::to_string(optimization.level),
-                                 manifest::to_string(level))};
+  return {std::string(reason::kLevel),
+          format("it needs level {}; this is {}", manifest::to_string(optimization.level),
+                 manifest::to_string(level))};
 }
 
 Objection over_budget(const Budget& measured, const Budget& allowed, std::string_view whose) {
@@ -51,8 +52,9 @@ Objection over_budget(const Budget& measured, const Budget& allowed, std::string
                           bool at_least) {
     // A measurement that is not a number keeps no budget.
     if (!value || !limit || (at_least ? *value >= *limit : *value <= *limit)) return Objection{};
-    return Objection{reason::kBudget, format("{} {} on this model; {} allows {} {}", what, *value, whose,
-                                             at_least ? "at least" : "at most", *limit)};
+    return Objection{std::string(reason::kBudget),
+                     format("{} {} on this model; {} allows {} {}", what, *value, whose,
+                            at_least ? "at least" : "at most", *limit)};
   };
   for (const Objection& objection : {breach("KL divergence", measured.kld, allowed.kld, false),
                                      breach("same top-1", measured.top1, allowed.top1, true),
@@ -83,7 +85,7 @@ Objection against_optimization(const Inputs& inputs, const Manifest& plugin, con
 }
 
 void refuse(Model& model, const std::string& id, const Objection& objection) {
-  model.refused.push_back({id, objection.stage, std::string(objection.code), objection.detail});
+  model.refused.push_back({id, objection.stage, objection.code, objection.detail});
 }
 
 void admit_optimization(const Inputs& inputs, const Manifest& plugin, const Optimization& optimization,
@@ -100,7 +102,8 @@ void admit_plugin(const Inputs& inputs, const Manifest& plugin, Model& model) {
     refuse(model, plugin.id, objection);
     for (const Optimization& optimization : plugin.optimizations) {
       refuse(model, plugin.id + "/" + optimization.id,
-             {reason::kRequires, format("its plugin {} is refused ({})", plugin.id, objection.code)});
+             {std::string(reason::kRequires),
+              format("its plugin {} is refused ({})", plugin.id, objection.code)});
     }
     return;
   }
