@@ -17,10 +17,6 @@ namespace {
 constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
 constexpr std::size_t kMaxMerges = std::size_t{1} << 24U;
 
-constexpr std::uint64_t pair_of(std::int32_t left, std::int32_t right) {
-  return (std::uint64_t{static_cast<std::uint32_t>(left)} << 32U) | static_cast<std::uint32_t>(right);
-}
-
 struct Merge {
   std::string_view left;
   std::string_view right;
@@ -39,15 +35,9 @@ std::optional<Merge> split(std::string_view line) {
 // one is tried before the table.
 class MergeReader {
  public:
-  struct Ids {
-    std::int32_t left;
-    std::int32_t right;
-    std::int32_t merged;
-  };
-
   explicit MergeReader(const TokenTable& tokens) : tokens_(tokens) {}
 
-  [[nodiscard]] Result<Ids> read(std::string_view line, std::size_t rank) {
+  [[nodiscard]] Result<MergeRule> read(std::string_view line, std::size_t rank) {
     const auto merge = split(line);
     if (!merge) {
       return fail(ErrorCode::kBadInput, "merge {} (\"{}\") is not two texts with a space between", rank,
@@ -55,7 +45,7 @@ class MergeReader {
     }
     const auto left = tokens_.find(merge->left);
     const auto right = tokens_.find(merge->right);
-    if (left && right && find_merged(*merge)) return Ids{*left, *right, merged_};
+    if (left && right && find_merged(*merge)) return MergeRule{*left, *right, merged_};
     const std::string_view unknown = !left ? merge->left : !right ? merge->right : std::string_view(text_);
     return fail(ErrorCode::kBadInput, "merge {} (\"{}\") needs \"{}\", which is no token of the vocabulary",
                 rank, printable(line), printable(unknown));
@@ -93,55 +83,56 @@ Result<Bpe> Bpe::create(const TokenTable& tokens, std::span<const std::string_vi
   for (std::size_t byte = 0; byte < 256; ++byte) {
     bpe.byte_ids_[byte] = tokens.find(mapped_char(static_cast<std::uint8_t>(byte))).value_or(-1);
   }
-  bpe.slots_.resize(slot_count(merges.size()));
+  bpe.rules_.reserve(merges.size());
+  bpe.slots_.resize(slot_count(merges.size()), kEmpty);
   MergeReader reader(tokens);
-  for (std::size_t rank = 0; rank < merges.size(); ++rank) {
-    BELAY_TRY_ASSIGN(const MergeReader::Ids ids, reader.read(merges[rank], rank));
-    BELAY_TRY(bpe.add(pair_of(ids.left, ids.right), static_cast<std::uint32_t>(rank), ids.merged));
+  for (const std::string_view line : merges) {
+    BELAY_TRY_ASSIGN(const MergeRule rule, reader.read(line, bpe.rules_.size()));
+    BELAY_TRY(bpe.add(rule));
   }
   return bpe;
 }
 
-const Bpe::Slot* Bpe::probe(std::uint64_t pair) const {
-  return probe_slots(slots_, mix(pair),
-                     [pair](const Slot& slot) { return slot.pair == pair || slot.pair == kNoPair; });
+const std::uint32_t* Bpe::probe(std::int32_t left, std::int32_t right) const {
+  const std::uint64_t pair =
+      (std::uint64_t{static_cast<std::uint32_t>(left)} << 32U) | static_cast<std::uint32_t>(right);
+  return probe_slots(slots_, mix(pair), [&](std::uint32_t rank) {
+    return rank == kEmpty || (rules_[rank].left == left && rules_[rank].right == right);
+  });
 }
 
-Status Bpe::add(std::uint64_t pair, std::uint32_t rank, std::int32_t merged) {
-  const Slot* slot = probe(pair);
+Status Bpe::add(const MergeRule& rule) {
+  const auto rank = static_cast<std::uint32_t>(rules_.size());
+  const std::uint32_t* slot = probe(rule.left, rule.right);
   if (slot == nullptr)
     return fail(ErrorCode::kBadInput, "the merges are made to collide (at merge {})", rank);
-  if (slot->pair == pair)
-    return fail(ErrorCode::kBadInput, "merges {} and {} are the same", slot->rank, rank);
-  slots_[static_cast<std::size_t>(slot - slots_.data())] = {pair, rank, merged};
+  if (*slot != kEmpty) return fail(ErrorCode::kBadInput, "merges {} and {} are the same", *slot, rank);
+  slots_[static_cast<std::size_t>(slot - slots_.data())] = rank;
+  rules_.push_back(rule);
   return {};
 }
 
-const Bpe::Slot* Bpe::find(std::int32_t left, std::int32_t right) const {
-  const std::uint64_t pair = pair_of(left, right);
-  const Slot* slot = probe(pair);
-  return slot != nullptr && slot->pair == pair ? slot : nullptr;
+std::uint32_t Bpe::rank_of(std::int32_t left, std::int32_t right) const {
+  const std::uint32_t* slot = probe(left, right);
+  return slot != nullptr ? *slot : kEmpty;
 }
 
 // Notes the rank of the merge of `at` with its next symbol and queues it. The queue is a heap of rank and
 // position; an entry counts only while the symbol still has that rank.
 void Bpe::queue_pair(Scratch& scratch, std::uint32_t at) const {
   Symbol& symbol = scratch.symbols[at];
-  symbol.rank = kNone;
-  if (symbol.next == kNone) return;
-  const Slot* slot = find(symbol.id, scratch.symbols[symbol.next].id);
-  if (slot == nullptr) return;
-  symbol.rank = slot->rank;
-  scratch.queue.push_back((std::uint64_t{slot->rank} << 32U) | at);
+  symbol.rank = symbol.next == kNone ? kEmpty : rank_of(symbol.id, scratch.symbols[symbol.next].id);
+  if (symbol.rank == kEmpty) return;
+  scratch.queue.push_back((std::uint64_t{symbol.rank} << 32U) | at);
   std::push_heap(scratch.queue.begin(), scratch.queue.end(), std::greater<>{});
 }
 
 void Bpe::merge_with_next(Scratch& scratch, std::uint32_t at) const {
   Symbol& symbol = scratch.symbols[at];
   Symbol& gone = scratch.symbols[symbol.next];
-  symbol.id = find(symbol.id, gone.id)->merged;
+  symbol.id = rules_[symbol.rank].merged;
   symbol.next = gone.next;
-  gone.rank = kNone;
+  gone.rank = kEmpty;
   if (symbol.next != kNone) scratch.symbols[symbol.next].previous = at;
   queue_pair(scratch, at);
   if (symbol.previous != kNone) queue_pair(scratch, symbol.previous);
@@ -154,7 +145,7 @@ void Bpe::encode(std::string_view piece, Scratch& scratch, std::vector<std::int3
   for (const char byte : piece) {
     const std::int32_t id = byte_ids_[static_cast<std::uint8_t>(byte)];
     const auto at = static_cast<std::uint32_t>(symbols.size());
-    if (id >= 0) symbols.push_back({id, kNone, at == 0 ? kNone : at - 1, at + 1});
+    if (id >= 0) symbols.push_back({id, kEmpty, at == 0 ? kNone : at - 1, at + 1});
   }
   if (symbols.empty()) return;
   symbols.back().next = kNone;

@@ -14,6 +14,13 @@
 
 namespace belay::tokenizer {
 
+// A merge by the ids of its tokens.
+struct MergeRule {
+  std::int32_t left;
+  std::int32_t right;
+  std::int32_t merged;
+};
+
 class Bpe {
  public:
   struct Symbol {
@@ -35,22 +42,20 @@ class Bpe {
   void encode(std::string_view piece, Scratch& scratch, std::vector<std::int32_t>& ids) const;
 
  private:
-  struct Slot {
-    std::uint64_t pair = kNoPair;
-    std::uint32_t rank = 0;
-    std::int32_t merged = 0;
-  };
-  static constexpr std::uint64_t kNoPair = ~std::uint64_t{0};
+  static constexpr std::uint32_t kEmpty = ~std::uint32_t{0};
 
-  [[nodiscard]] Status add(std::uint64_t pair, std::uint32_t rank, std::int32_t merged);
-  // The slot of a pair: the one that holds it, or the empty one where it belongs. Null after too many steps.
-  [[nodiscard]] const Slot* probe(std::uint64_t pair) const;
-  [[nodiscard]] const Slot* find(std::int32_t left, std::int32_t right) const;
+  // The slot of a pair: the one that holds its rank, or the empty one where it belongs. Null after too many
+  // steps.
+  [[nodiscard]] const std::uint32_t* probe(std::int32_t left, std::int32_t right) const;
+  [[nodiscard]] Status add(const MergeRule& rule);
+  // The rank of the merge of two tokens, kEmpty if there is none.
+  [[nodiscard]] std::uint32_t rank_of(std::int32_t left, std::int32_t right) const;
   void queue_pair(Scratch& scratch, std::uint32_t at) const;
   void merge_with_next(Scratch& scratch, std::uint32_t at) const;
 
   std::array<std::int32_t, 256> byte_ids_{};  // -1 without a token
-  std::vector<Slot> slots_;                   // a power of two, at most half full
+  std::vector<MergeRule> rules_;              // by rank
+  std::vector<std::uint32_t> slots_;          // ranks by hash of the pair: a power of two, at most half full
 };
 
 }  // namespace belay::tokenizer
