@@ -101,6 +101,15 @@ TEST_CASE("requirements name versions, alternatives, and what is missing") {
   CHECK(c.selected().size() == 3);
 }
 
+TEST_CASE("what can never be met is named before a rival") {
+  Case c = cpus();
+  c.manifests[0].requires_.plugins = {{"cpu_neon", {}}};
+  c.manifests[0].conflicts = {{"cpu_avx2", {}, "clash"}};
+  CHECK(c.refusal("cpu_scalar") == "REQUIRES: it needs cpu_neon: there is no cpu_neon");
+  c.manifests[0].requires_.plugins = {{"cpu_sse", {}}};
+  CHECK(c.refusal("cpu_scalar").starts_with("CONFLICT: "));
+}
+
 TEST_CASE("a requirement that lost names who won") {
   Case c = cpus();
   c.manifests[0].requires_.plugins = {{"cpu_sse", {}}};
