@@ -12,7 +12,7 @@ namespace belay::dispatch {
 
 class OpDescription {
  public:
-  // `numerics` replaces that of a linear: what this plugin may do to activations.
+  // `numerics` is what this plugin may do to activations; a linear gets the stricter of it and its own.
   OpDescription(const graph::Graph& graph, const graph::Node& node, std::int32_t numerics);
   OpDescription(OpDescription&&) = default;  // vectors keep their addresses when they move
   OpDescription& operator=(OpDescription&&) = delete;

@@ -67,21 +67,22 @@ ValueId Builder::embed(std::string name, ValueId ids, WeightId table) {
   return node(Op::kEmbed, std::move(name), {}, {ids}, {table}, {kTokens, columns});
 }
 
-ValueId Builder::linear(std::string name, ValueId x, WeightId weight, std::optional<WeightId> bias) {
+ValueId Builder::linear(std::string name, ValueId x, const Linear& layer) {
   if (mistake_) return 0;
-  const Weight& w = graph_.weights[weight];
+  const Weight& w = graph_.weights[layer.weight];
   expect(w.shape.size() == 2 && w.shape[1] == width(shape(x)), w.name,
          format("shape {}, expected [outputs, {}]", text(w.shape), width(shape(x))));
   if (mistake_) return 0;
   const std::int64_t outputs = w.shape[0];
-  std::vector<WeightId> weights = {weight};
-  if (bias) {
-    const Weight& b = graph_.weights[*bias];
+  std::vector<WeightId> weights = {layer.weight};
+  if (layer.bias) {
+    const Weight& b = graph_.weights[*layer.bias];
     expect(b.dtype == DType::kF32 && b.shape == Shape{outputs}, b.name,
            format("expected {} f32 values", outputs));
-    weights.push_back(*bias);
+    weights.push_back(*layer.bias);
   }
-  const belay_linear_attributes_t attributes = {sizeof attributes, BELAY_NUMERICS_F32};
+  const belay_linear_attributes_t attributes = {
+      sizeof attributes, layer.may_quantise ? BELAY_NUMERICS_ACT_Q8 : BELAY_NUMERICS_F32};
   return node(Op::kLinear, std::move(name), attributes, {x}, std::move(weights), {kTokens, outputs});
 }
 

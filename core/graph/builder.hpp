@@ -25,9 +25,14 @@ class Builder {
 
   // ids (M) i32, table (vocab, width) -> (M, width)
   [[nodiscard]] ValueId embed(std::string name, ValueId ids, WeightId table);
-  // x (M, K), weight (N, K), bias (N) -> (M, N)
-  [[nodiscard]] ValueId linear(std::string name, ValueId x, WeightId weight,
-                               std::optional<WeightId> bias = std::nullopt);
+  // x (M, K), weight (N, K), bias (N) -> (M, N). What a plan may quantise it does not have to: see
+  // BELAY_NUMERICS_*.
+  struct Linear {
+    WeightId weight;
+    std::optional<WeightId> bias = std::nullopt;
+    bool may_quantise = true;  // the activations, where the level allows it
+  };
+  [[nodiscard]] ValueId linear(std::string name, ValueId x, const Linear& layer);
   // Over the last dimension of x.
   [[nodiscard]] ValueId rms_norm(std::string name, ValueId x, WeightId weight, float epsilon);
   // x (M, heads, D), positions (M) i32

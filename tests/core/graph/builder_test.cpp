@@ -18,7 +18,7 @@ TEST_CASE("a graph lists nodes in running order, with their layers") {
   const ValueId ids = build.input("ids", DType::kI32, {kTokens});
   const ValueId x = build.embed("embed", ids, build.weight(weight("table", {10, 8})));
   build.set_layer(3);
-  const ValueId y = build.linear("project", x, build.weight(weight("w", {6, 8}, DType::kQ8_0)));
+  const ValueId y = build.linear("project", x, {build.weight(weight("w", {6, 8}, DType::kQ8_0))});
   const auto graph = std::move(build).finish(y);
   REQUIRE(graph.ok());
   REQUIRE(graph->nodes.size() == 2);
@@ -34,7 +34,7 @@ TEST_CASE("the first mistake is reported with the tensor's name, whatever follow
   Builder build;
   const ValueId ids = build.input("ids", DType::kI32, {kTokens});
   const ValueId x = build.embed("embed", ids, build.weight(weight("table", {10, 8})));
-  const ValueId bad = build.linear("project", x, build.weight(weight("blk.0.w", {6, 7})));
+  const ValueId bad = build.linear("project", x, {build.weight(weight("blk.0.w", {6, 7}))});
   const ValueId y = build.add("sum", bad, x);
   const auto graph = std::move(build).finish(y);
   REQUIRE_FALSE(graph.ok());
