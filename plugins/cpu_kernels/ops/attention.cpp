@@ -18,6 +18,7 @@ namespace {
 
 constexpr int64_t kBlock = BELAY_KV_BLOCK;
 constexpr int64_t kMaxRows = 48;  // query rows of a unit
+constexpr int64_t kFewRows = 4;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 // A unit's memory, in the workspace of its thread; D padded to whole cache lines keeps all of it aligned.
@@ -169,15 +170,27 @@ class Attention final : public sdk::Kernel<Attention> {
     }
   }
 
-  // The rows [begin, end) against the positions from `at` on.
+  // The rows [begin, end) against the positions from `at` on. Half floats are converted on the way for a few
+  // rows, and once for many.
   void run_block(const Task& task, int64_t kv_head, int64_t at, Row* rows, int64_t begin, int64_t end,
                  const Scratch& scratch) const {
-    const int64_t d = cache_.d;
+    const uint8_t* keys = task.keys.block(kv_head, at / kBlock);
+    const uint8_t* values = task.values.block(kv_head, at / kBlock);
     const int64_t seen = std::min(kBlock, rows[end - 1].visible - at);
-    const float* keys =
-        as_floats(task.keys.block(kv_head, at / kBlock), cache_.dtype, seen * d, scratch.keys);
-    const float* values =
-        as_floats(task.values.block(kv_head, at / kBlock), cache_.dtype, seen * d, scratch.values);
+    if (cache_.dtype == BELAY_DTYPE_F16 && end - begin <= kFewRows) {
+      attend(reinterpret_cast<const Half*>(keys), reinterpret_cast<const Half*>(values), seen, at, rows,
+             begin, end, scratch);
+    } else {
+      attend(as_floats(keys, cache_.dtype, seen * cache_.d, scratch.keys),
+             as_floats(values, cache_.dtype, seen * cache_.d, scratch.values), seen, at, rows, begin, end,
+             scratch);
+    }
+  }
+
+  template <class Element>
+  void attend(const Element* keys, const Element* values, int64_t seen, int64_t at, Row* rows, int64_t begin,
+              int64_t end, const Scratch& scratch) const {
+    const int64_t d = cache_.d;
     float* scores = scratch.scores + begin * kBlock;
     for (int64_t key = 0; key < seen; key += 8) {
       // Past `seen` this multiplies what the block happens to hold; softmax_block drops it.
@@ -188,8 +201,7 @@ class Attention final : public sdk::Kernel<Attention> {
       visible[r] = std::min(kBlock, rows[r].visible - at);
       softmax_block(scratch.scores + r * kBlock, visible[r], rows[r], scratch.sums + r * d, d);
     }
-    add_weighted_rows(scratch.scores + begin * kBlock, kBlock, values, visible + begin, end - begin, d,
-                      scratch.sums + begin * d);
+    add_weighted_rows(scores, kBlock, values, visible + begin, end - begin, d, scratch.sums + begin * d);
   }
 
   sdk::Host host_;

@@ -9,8 +9,8 @@ namespace belay::BELAY_ISA {
 
 // to[t * to_stride + r] = sum over k < count of w[r * w_stride + k] * x[t * x_stride + k]; kRows is a
 // multiple of 4.
-template <int kRows, int kTokens>
-inline void dot_tile(const float* w, int64_t w_stride, const float* x, int64_t x_stride, int64_t count,
+template <int kRows, int kTokens, class Element>
+inline void dot_tile(const Element* w, int64_t w_stride, const float* x, int64_t x_stride, int64_t count,
                      float* to, int64_t to_stride) {
   F32 acc[kTokens][kRows];
   for (auto& token : acc) {
@@ -45,7 +45,8 @@ inline void dot_tile(const float* w, int64_t w_stride, const float* x, int64_t x
 }
 
 // The same for 8 rows and any number of tokens.
-inline void dot_rows8(const float* w, int64_t w_stride, const float* x, int64_t x_stride, int64_t tokens,
+template <class Element>
+inline void dot_rows8(const Element* w, int64_t w_stride, const float* x, int64_t x_stride, int64_t tokens,
                       int64_t count, float* to, int64_t to_stride) {
   int64_t t = 0;
   for (; t + kTileTokens <= tokens; t += kTileTokens) {

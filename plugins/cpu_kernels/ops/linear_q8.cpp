@@ -109,6 +109,56 @@ void fill(const Weight& weight, int64_t row, int64_t first, int64_t count, int g
   }
 }
 
+template <class F>
+inline I16 product(U8 w, U8 a) {
+  return F::kSigned ? dot_i8(w, a) : dot_u8(w, a);
+}
+
+// The sums of a panel's rows with kTokens tokens over kSteps quads from k on, in int16 all the way.
+template <class F, int kSteps, int kTokens>
+inline void multiply_i16(const Panel<F>& panel, int64_t k, const int8_t* a, int64_t a_stride,
+                         I16 (&sums)[kPanelGroups][kTokens]) {
+#pragma GCC unroll 8
+  for (int step = 0; step < kSteps; ++step) {
+    const int64_t at = k + 4 * step;
+    U8 w[kPanelGroups];
+#pragma GCC unroll 2
+    for (int g = 0; g < kPanelGroups; ++g) w[g] = load_u8(&panel.q[g][at * kLanes]);
+#pragma GCC unroll 4
+    for (int t = 0; t < kTokens; ++t) {
+      const U8 token = splat_quad(a + t * a_stride + at);
+#pragma GCC unroll 2
+      for (int g = 0; g < kPanelGroups; ++g) {
+        sums[g][t] = step == 0 ? product<F>(w[g], token) : sums[g][t] + product<F>(w[g], token);
+        pin(sums[g][t]);
+      }
+    }
+  }
+}
+
+// The same where int16 holds only one or two products: each token's are widened at once, because sums of both
+// widths together do not fit the registers.
+template <class F, int kSteps, int kTokens>
+inline void multiply_i32(const Panel<F>& panel, int64_t k, const int8_t* a, int64_t a_stride,
+                         I32 (&sums)[kPanelGroups][kTokens]) {
+  U8 w[kPanelGroups][kSteps];
+#pragma GCC unroll 2
+  for (int g = 0; g < kPanelGroups; ++g) {
+#pragma GCC unroll 2
+    for (int step = 0; step < kSteps; ++step) w[g][step] = load_u8(&panel.q[g][(k + 4 * step) * kLanes]);
+  }
+#pragma GCC unroll 4
+  for (int t = 0; t < kTokens; ++t) {
+#pragma GCC unroll 2
+    for (int g = 0; g < kPanelGroups; ++g) {
+      I16 part = product<F>(w[g][0], splat_quad(a + t * a_stride + k));
+      if constexpr (kSteps == 2) part = part + product<F>(w[g][1], splat_quad(a + t * a_stride + k + 4));
+      sums[g][t] = sums[g][t] + widen(part);
+      pin(sums[g][t]);
+    }
+  }
+}
+
 // The products of one group of values: kGroup / 4 quads of the panel's rows with kTokens tokens.
 template <class F, int kTokens>
 inline void multiply(const Panel<F>& panel, int64_t k, const int8_t* a, int64_t a_stride,
@@ -120,27 +170,17 @@ inline void multiply(const Panel<F>& panel, int64_t k, const int8_t* a, int64_t 
   }
 #pragma GCC unroll 8
   for (int quad = 0; quad < kQuads; quad += kSteps) {
-    I16 part[kPanelGroups][kTokens];
-#pragma GCC unroll 8
-    for (int step = 0; step < kSteps; ++step) {
-      const int64_t at = k + 4 * (quad + step);
-      U8 w[kPanelGroups];
-#pragma GCC unroll 2
-      for (int g = 0; g < kPanelGroups; ++g) w[g] = load_u8(&panel.q[g][at * kLanes]);
+    const int64_t at = k + 4 * quad;
+    if constexpr (kSteps <= 2) {
+      multiply_i32<F, kSteps, kTokens>(panel, at, a, a_stride, sums);
+    } else {
+      I16 part[kPanelGroups][kTokens];
+      multiply_i16<F, kSteps, kTokens>(panel, at, a, a_stride, part);
 #pragma GCC unroll 4
       for (int t = 0; t < kTokens; ++t) {
-        const U8 token = splat_quad(a + t * a_stride + at);
 #pragma GCC unroll 2
-        for (int g = 0; g < kPanelGroups; ++g) {
-          const I16 product = F::kSigned ? dot_i8(w[g], token) : dot_u8(w[g], token);
-          part[g][t] = step == 0 ? product : part[g][t] + product;
-        }
+        for (int g = 0; g < kPanelGroups; ++g) sums[g][t] = sums[g][t] + widen(part[g][t]);
       }
-    }
-#pragma GCC unroll 4
-    for (int t = 0; t < kTokens; ++t) {
-#pragma GCC unroll 2
-      for (int g = 0; g < kPanelGroups; ++g) sums[g][t] = sums[g][t] + widen(part[g][t]);
     }
   }
 }

@@ -10,8 +10,8 @@ namespace belay::BELAY_ISA {
 
 // sums[r][i] += sum over [first, last) of weights[r][k] * values[k][i] for kRows rows and kVectors vectors of
 // i.
-template <int kRows, int kVectors>
-inline void weighted_tile(const float* weights, int64_t weights_stride, const float* values, int64_t first,
+template <int kRows, int kVectors, class Element>
+inline void weighted_tile(const float* weights, int64_t weights_stride, const Element* values, int64_t first,
                           int64_t last, int64_t d, float* sums) {
   F32 acc[kRows][kVectors];
   for (int r = 0; r < kRows; ++r) {
@@ -34,8 +34,8 @@ inline void weighted_tile(const float* weights, int64_t weights_stride, const fl
 }
 
 // The same for all of a row's d elements.
-template <int kRows>
-inline void weighted_rows(const float* weights, int64_t weights_stride, const float* values, int64_t first,
+template <int kRows, class Element>
+inline void weighted_rows(const float* weights, int64_t weights_stride, const Element* values, int64_t first,
                           int64_t last, int64_t d, float* sums) {
   int64_t i = 0;
   for (; i + 4 * kLanes <= d; i += 4 * kLanes) {
@@ -47,14 +47,15 @@ inline void weighted_rows(const float* weights, int64_t weights_stride, const fl
   for (; i < d; ++i) {
     for (int r = 0; r < kRows; ++r) {
       for (int64_t k = first; k < last; ++k)
-        sums[r * d + i] += weights[r * weights_stride + k] * values[k * d + i];
+        sums[r * d + i] += weights[r * weights_stride + k] * to_float(values[k * d + i]);
     }
   }
 }
 
 // sums[r] += weights[r] . values over the visible[r] first positions, which may grow with r. What a row does
 // not see is not touched, since the weight 0 does not silence a NaN.
-inline void add_weighted_rows(const float* weights, int64_t weights_stride, const float* values,
+template <class Element>
+inline void add_weighted_rows(const float* weights, int64_t weights_stride, const Element* values,
                               const int64_t* visible, int64_t rows, int64_t d, float* sums) {
   constexpr int kRows = kTileTokens;
   int64_t r = 0;

@@ -161,6 +161,8 @@ inline U8 shift_left(U8 a, int bits) { return {_mm256_slli_epi16(a.v, bits)}; }
 
 inline I16 zero_i16() { return {_mm256_setzero_si256()}; }
 inline I16 operator+(I16 a, I16 b) { return {_mm256_add_epi16(a.v, b.v)}; }
+inline void pin(I16& a) { asm("" : "+x"(a.v)); }
+inline void pin(I32& a) { asm("" : "+x"(a.v)); }
 inline I16 dot_u8(U8 w, U8 a) { return {_mm256_maddubs_epi16(w.v, a.v)}; }
 // |w| is at most 128 as an unsigned byte and a never -128, so that nothing wraps and a pair fits int16.
 inline I16 dot_i8(U8 w, U8 a) {

@@ -160,6 +160,8 @@ inline VecI16 odd_signed(U8 a) { return as<VecI16>(a.v) >> 8; }
 
 inline I16 zero_i16() { return {VecI16{}}; }
 inline I16 operator+(I16 a, I16 b) { return {a.v + b.v}; }
+inline void pin(I16&) {}
+inline void pin(I32&) {}
 inline I16 dot_u8(U8 w, U8 a) {
   return {as<VecI16>(w.v & 0xff) * even_signed(a) + as<VecI16>(w.v >> 8) * odd_signed(a)};
 }

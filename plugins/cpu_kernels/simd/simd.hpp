@@ -89,6 +89,19 @@ inline void keep_in_memory(T& array) {
   asm("" : "+m"(array));
 }
 
+// A half float in memory, so that code over floats can be written over either.
+struct Half {
+  uint16_t bits;
+};
+inline float to_float(float a) { return a; }
+inline float to_float(Half a) { return half_to_float(a.bits); }
+inline F32 load(const Half* from) { return load_f16(from); }
+inline F32 load_partial(const Half* from, int count) {
+  Half all[kLanes] = {};
+  for (int i = 0; i < count; ++i) all[i] = from[i];
+  return load_f16(all);
+}
+
 inline F32 load_upto(const float* from, int64_t count) {
   return count >= kLanes ? load(from) : load_partial(from, static_cast<int>(count));
 }

@@ -134,6 +134,8 @@ inline U8 shift_left(U8 a, int bits) { return {_mm_slli_epi16(a.v, bits)}; }
 
 inline I16 zero_i16() { return {_mm_setzero_si128()}; }
 inline I16 operator+(I16 a, I16 b) { return {_mm_add_epi16(a.v, b.v)}; }
+inline void pin(I16& a) { asm("" : "+x"(a.v)); }
+inline void pin(I32& a) { asm("" : "+x"(a.v)); }
 inline I16 dot_u8(U8 w, U8 a) { return {_mm_maddubs_epi16(w.v, a.v)}; }
 inline I16 dot_i8(U8 w, U8 a) { return {_mm_maddubs_epi16(_mm_abs_epi8(w.v), _mm_sign_epi8(a.v, w.v))}; }
 inline I32 widen(I16 a) { return {_mm_madd_epi16(a.v, _mm_set1_epi16(1))}; }
