@@ -1,0 +1,122 @@
+#include "core/runtime/plan.hpp"
+
+#include "core/graph/builder.hpp"
+#include "core/runtime/core_optimizations.hpp"
+#include "core/runtime/executor.hpp"
+#include "tests/support/doctest.hpp"
+
+using namespace belay;           // NOLINT(google-build-using-namespace)
+using namespace belay::runtime;  // NOLINT(google-build-using-namespace)
+
+namespace {
+
+// One layer of attention over embeddings of 64, and a head.
+models::Decoder small_decoder() {
+  models::Decoder decoder;
+  decoder.config.n_layers = 1;
+  decoder.config.n_heads = decoder.config.n_kv_heads = 2;
+  decoder.config.head_dim = 32;
+  decoder.config.width = 64;
+  decoder.config.vocab_size = 100;
+  decoder.config.context_length = 1000;
+  graph::Builder build;
+  const auto ids = build.input("ids", DType::kI32, {graph::kTokens});
+  const auto x = build.embed("embed", ids, build.weight({"table", DType::kQ8_0, {100, 64}, {}}));
+  build.set_layer(0);
+  const auto q = build.reshape(x, {graph::kTokens, 2, 32});
+  const auto y = build.reshape(build.attention("attend", q, build.kv_write("write", q, q, DType::kF32)),
+                               {graph::kTokens, 64});
+  decoder.body = *std::move(build).finish(build.add("sum", x, y));
+  graph::Builder head;
+  const auto hidden = head.input("hidden", DType::kF32, {graph::kTokens, 64});
+  const auto output = head.weight({"table", DType::kQ8_0, {100, 64}, {}});
+  decoder.head = *std::move(head).finish(head.linear("output", hidden, {output}));
+  return decoder;
+}
+
+manifest::Manifest plugin(const std::string& id, const std::vector<std::string>& ops) {
+  manifest::Manifest made;
+  made.id = id;
+  for (const std::string& op : ops) made.provides.push_back({op, {"f32", "q8_0*f32"}, {"row"}, 4});
+  return made;
+}
+
+const std::vector<std::string> kAll = {BELAY_OP_EMBED, BELAY_OP_LINEAR, BELAY_OP_KV_WRITE, BELAY_OP_ATTENTION,
+                                       BELAY_OP_ADD};
+
+}  // namespace
+
+TEST_CASE("chains follow the order of the selection and what each plugin provides") {
+  const models::Decoder decoder = small_decoder();
+  const manifest::Manifest fast = plugin("fast", {BELAY_OP_LINEAR, BELAY_OP_ATTENTION});
+  const manifest::Manifest plain = plugin("plain", kAll);
+  const std::vector<const manifest::Manifest*> selected = {&fast, &plain};
+  const auto plan = make_plan(decoder, 0, selected, {});
+  REQUIRE(plan.ok());
+  CHECK(plan->chains.at("linear/q8_0") == std::vector<std::string>{"fast", "plain"});
+  CHECK(plan->chains.at("embed/q8_0") == std::vector<std::string>{"plain"});
+  CHECK(plan->chains.at("attention/f32") == std::vector<std::string>{"fast", "plain"});
+  REQUIRE(plan->placement.size() == 1);
+  CHECK(plan->placement[0].plugin == "fast");
+}
+
+TEST_CASE("an operator without a plugin is an error that names it") {
+  const manifest::Manifest some = plugin("some", {BELAY_OP_EMBED, BELAY_OP_LINEAR});
+  const std::vector<const manifest::Manifest*> selected = {&some};
+  const auto plan = make_plan(small_decoder(), 0, selected, {});
+  REQUIRE_FALSE(plan.ok());
+  CHECK(plan.error().code == ErrorCode::kNoPlugin);
+  CHECK(plan.error().message.find("kv_write") != std::string::npos);
+}
+
+TEST_CASE("the step shrinks until everything fits the limit, then the plan is refused with its arithmetic") {
+  const models::Decoder decoder = small_decoder();
+  const manifest::Manifest plain = plugin("plain", kAll);
+  const std::vector<const manifest::Manifest*> selected = {&plain};
+  PlanOptions options;
+  options.context = 1000;
+  const auto roomy = make_plan(decoder, 1000, selected, options);
+  REQUIRE(roomy.ok());
+  CHECK(roomy->chunk == kMostChunk);
+  options.memory_limit = roomy->memory.total() - 1;
+  const auto tight = make_plan(decoder, 1000, selected, options);
+  REQUIRE(tight.ok());
+  CHECK(tight->chunk < kMostChunk);
+  CHECK(tight->memory.total() <= *options.memory_limit);
+  options.memory_limit = roomy->memory.kv_bytes;
+  const auto refused = make_plan(decoder, 1000, selected, options);
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().code == ErrorCode::kOutOfMemory);
+  CHECK(refused.error().message.find("KV cache") != std::string::npos);
+}
+
+TEST_CASE("a context beyond the model's is refused; none asked for is the usual one") {
+  const manifest::Manifest plain = plugin("plain", kAll);
+  const std::vector<const manifest::Manifest*> selected = {&plain};
+  const auto usual = make_plan(small_decoder(), 0, selected, {});
+  REQUIRE(usual.ok());
+  CHECK(usual->context == 1000);
+  PlanOptions options;
+  options.context = 1001;
+  const auto beyond = make_plan(small_decoder(), 0, selected, options);
+  REQUIRE_FALSE(beyond.ok());
+  CHECK(beyond.error().code == ErrorCode::kBadInput);
+}
+
+TEST_CASE("optimizations decide the cache and what each plugin may do") {
+  const std::vector<std::string> chosen = {"cpu_avx2/act_q8", std::string(kKvF16)};
+  CHECK(cache_dtype(chosen) == DType::kF16);
+  CHECK(cache_dtype({}) == DType::kF32);
+  CHECK(numerics_of("cpu_avx2", chosen) == BELAY_NUMERICS_ACT_Q8);
+  CHECK(numerics_of("cpu_sse", chosen) == BELAY_NUMERICS_F32);
+}
+
+TEST_CASE("values that are not alive together share scratch") {
+  const models::Decoder decoder = small_decoder();
+  std::uint64_t all = 0;
+  for (const graph::Value& value : decoder.body.values) {
+    if (value.kind == graph::ValueKind::kActivation && !value.view_of) all += graph::value_bytes(value, 10);
+  }
+  CHECK(scratch_bytes(decoder.body, 10) <= all);
+  CHECK(scratch_bytes(decoder.body, 0) == 0);
+}
