@@ -16,6 +16,8 @@ using VecF32 = float __attribute__((vector_size(16)));
 using VecI32 = int32_t __attribute__((vector_size(16)));
 using VecI16 = int16_t __attribute__((vector_size(16)));
 using VecU16 = uint16_t __attribute__((vector_size(16)));
+using VecI64 = int64_t __attribute__((vector_size(16)));
+using VecU8 = uint8_t __attribute__((vector_size(16)));
 
 struct F32 {
   VecF32 v;
@@ -92,21 +94,36 @@ inline void store_sums(F32 a, F32 b, F32 c, F32 d, float* to) {
 }
 
 // ---- other floats
+// Four 16-bit or 8-bit values from p, each in the low bits of a lane. The shuffles are interleavings with
+// zero, which every target has.
+inline VecI32 load_4x16(const void* p) {
+  int64_t all;
+  __builtin_memcpy(&all, p, 8);
+  return as<VecI32>(__builtin_shufflevector(as<VecU16>(VecI64{all, 0}), VecU16{}, 0, 8, 1, 9, 2, 10, 3, 11));
+}
+inline VecI32 load_4x8(const void* p) {
+  int32_t all;
+  __builtin_memcpy(&all, p, 4);
+  const auto pairs = __builtin_shufflevector(as<VecU8>(VecI32{all, 0, 0, 0}), VecU8{}, 0, 16, 1, 17, 2, 18, 3,
+                                             19, 4, 20, 5, 21, 6, 22, 7, 23);
+  return as<VecI32>(__builtin_shufflevector(as<VecU16>(pairs), VecU16{}, 0, 8, 1, 9, 2, 10, 3, 11));
+}
+
+// half_to_float of half.hpp, four at a time.
 inline F32 load_f16(const void* p) {
-  uint16_t h[4];
-  __builtin_memcpy(h, p, sizeof h);
-  return {VecF32{half_to_float(h[0]), half_to_float(h[1]), half_to_float(h[2]), half_to_float(h[3])}};
+  const VecI32 half = load_4x16(p);
+  const VecI32 sign = (half & 0x8000) << 16;
+  const VecI32 rest = (half & 0x7fff) << 13;
+  const VecI32 finite = as<VecI32>(as<VecF32>(rest) * splat(0x1p112f).v);
+  const VecI32 special = (rest >= (0x7c00 << 13)) & (rest | 0x7f800000);
+  return {as<VecF32>(finite | special | sign)};
 }
 inline void store_f16(F32 a, void* p) {
   const uint16_t h[4] = {float_to_half(a.v[0]), float_to_half(a.v[1]), float_to_half(a.v[2]),
                          float_to_half(a.v[3])};
   __builtin_memcpy(p, h, sizeof h);
 }
-inline F32 load_bf16(const void* p) {
-  uint16_t h[4];
-  __builtin_memcpy(h, p, sizeof h);
-  return {as<VecF32>(VecI32{h[0], h[1], h[2], h[3]} << 16)};
-}
+inline F32 load_bf16(const void* p) { return {as<VecF32>(load_4x16(p) << 16)}; }
 inline F32 gather_f16(const uint8_t* const (&rows)[4], int64_t offset) {
   uint16_t h[4];
   for (int r = 0; r < 4; ++r) __builtin_memcpy(&h[r], rows[r] + offset, 2);
@@ -176,14 +193,14 @@ inline Bytes load_nibbles(const void* p) {
   return {{packed & splat_u8(15), shift_right(packed, 4) & splat_u8(15)}};
 }
 inline Bytes spread_bits(const void* p, uint8_t value) {
-  uint32_t bits;
-  __builtin_memcpy(&bits, p, 4);
-  uint8_t bytes[32];
-  for (unsigned i = 0; i < 32; ++i) bytes[i] = ((bits >> i) & 1u) != 0 ? value : uint8_t{0};
-  return {{load_u8(bytes), load_u8(bytes + 16)}};
+  const auto spread = [&](int i) {
+    const uint64_t own = static_cast<const uint8_t*>(p)[i] * 0x0101010101010101u & 0x8040201008040201u;
+    return static_cast<int64_t>(((own + 0x7f7f7f7f7f7f7f7fu) >> 7 & 0x0101010101010101u) * value);
+  };
+  return {{{as<VecU16>(VecI64{spread(0), spread(1)})}, {as<VecU16>(VecI64{spread(2), spread(3)})}}};
 }
-inline F32 load_u8_as_f32(const uint8_t* p) { return to_f32({VecI32{p[0], p[1], p[2], p[3]}}); }
-inline F32 load_i8_as_f32(const int8_t* p) { return to_f32({VecI32{p[0], p[1], p[2], p[3]}}); }
+inline F32 load_u8_as_f32(const uint8_t* p) { return to_f32({load_4x8(p)}); }
+inline F32 load_i8_as_f32(const int8_t* p) { return to_f32({(load_4x8(p) << 24) >> 24}); }
 inline void store_i8(I32 a, I32 b, I32 c, I32 d, int8_t* p) {
   for (int i = 0; i < 4; ++i) {
     p[i] = static_cast<int8_t>(a.v[i]);
