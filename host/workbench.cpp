@@ -58,7 +58,8 @@ Result<hardware::Profile> look_at_machine(const CommonSettings& settings, const 
     hardware::GpuChild gpu_child;
     gpu_child.launcher = launcher;
     gpu_child.arguments = {kGpusArgument};
-    profile = hardware::probe(hardware::RealSource(std::move(gpu_child)), {.storage_folders = storage_folders(settings)});
+    profile = hardware::probe(hardware::RealSource(std::move(gpu_child)),
+                              {.storage_folders = storage_folders(settings)});
   }
   BELAY_TRY(hardware::mask_features(profile, settings.hidden_features));
   return profile;

@@ -1,5 +1,5 @@
-// JSON in and out. The only file that includes nlohmann-json. Text from outside goes through parse_json, which bounds the
-// depth and refuses duplicate keys, invalid UTF-8 and integers that do not fit 64 bits.
+// JSON in and out. The only file that includes nlohmann-json. Text from outside goes through parse_json,
+// which bounds the depth and refuses duplicate keys, invalid UTF-8 and integers that do not fit 64 bits.
 #pragma once
 
 #include "core/base/status.hpp"

@@ -34,18 +34,18 @@ struct Error {
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value)
-      : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT(google-explicit-constructor)
-  Result(Error error)
-      : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(google-explicit-constructor)
+  // NOLINTBEGIN(google-explicit-constructor): `return value;` and `return error;` are what it is for
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
+  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}
+  // NOLINTEND(google-explicit-constructor)
 
   [[nodiscard]] bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }
 
   // Only when ok().
-  [[nodiscard]] T& value() & { return assert(ok()), *std::get_if<0>(&state_); }
-  [[nodiscard]] const T& value() const& { return assert(ok()), *std::get_if<0>(&state_); }
-  [[nodiscard]] T&& value() && { return assert(ok()), std::move(*std::get_if<0>(&state_)); }
+  [[nodiscard]] T& value() & { return assert(ok()), std::get<0>(state_); }
+  [[nodiscard]] const T& value() const& { return assert(ok()), std::get<0>(state_); }
+  [[nodiscard]] T&& value() && { return assert(ok()), std::move(std::get<0>(state_)); }
   T& operator*() & { return value(); }
   const T& operator*() const& { return value(); }
   T&& operator*() && { return std::move(*this).value(); }
@@ -53,8 +53,8 @@ class [[nodiscard]] Result {
   const T* operator->() const { return &value(); }
 
   // Only when not ok().
-  [[nodiscard]] const Error& error() const& { return assert(!ok()), *std::get_if<1>(&state_); }
-  [[nodiscard]] Error&& error() && { return assert(!ok()), std::move(*std::get_if<1>(&state_)); }
+  [[nodiscard]] const Error& error() const& { return assert(!ok()), std::get<1>(state_); }
+  [[nodiscard]] Error&& error() && { return assert(!ok()), std::move(std::get<1>(state_)); }
 
  private:
   std::variant<T, Error> state_;
@@ -88,6 +88,7 @@ class [[nodiscard]] Status {
 #define BELAY_CONCAT_INNER(a, b) a##b
 #define BELAY_CONCAT(a, b) BELAY_CONCAT_INNER(a, b)
 
+// NOLINTBEGIN(bugprone-macro-parentheses): a declaration in parentheses is no declaration
 // `declaration = value of expression (a Result)`, or leave the function with its error.
 #define BELAY_TRY_ASSIGN(declaration, expression) \
   BELAY_TRY_ASSIGN_INNER(BELAY_CONCAT(belay_result_, __LINE__), declaration, expression)
@@ -95,3 +96,4 @@ class [[nodiscard]] Status {
   auto result = (expression);                                   \
   if (!result.ok()) return std::move(result).error();           \
   declaration = std::move(result).value()
+// NOLINTEND(bugprone-macro-parentheses)

@@ -1,5 +1,6 @@
-// TOML text, read safely into plain data. The only wrapper of toml++: size, line length and key count are bounded before
-// and depth after the parser runs (toml++ 3.3 overflows the stack on long dotted keys). Pure; any thread.
+// TOML text, read safely into plain data. The only wrapper of toml++: size, line length and key count are
+// bounded before and depth after the parser runs (toml++ 3.3 overflows the stack on long dotted keys). Pure;
+// any thread.
 #pragma once
 
 #include <cstdint>

@@ -96,6 +96,7 @@ bool Dispatcher::confirm_heads_of(const Backend& backend) {
     return true;
   }
   std::vector<belay_op_t> ops;
+  ops.reserve(descriptions.size());
   for (const OpDescription& description : descriptions) ops.push_back(description.op());
   belay_support_t unanswered = {};
   unanswered.struct_size = sizeof unanswered;

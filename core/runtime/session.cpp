@@ -54,24 +54,33 @@ Status Session::step(std::span<const std::int32_t> tokens, bool last, const Logi
             static_cast<std::int32_t>(position_));
   const std::array<const void*, 2> inputs = {tokens.data(), positions_.data()};
   BELAY_TRY(body_->run(tokens.size(), position_, inputs));
-  const std::uint64_t wanted = sink ? tokens.size() : (last ? 1 : 0);
-  const std::uint64_t vocab = decoder_.config.vocab_size;
-  for (std::uint64_t row = tokens.size() - wanted; row < tokens.size(); row += kHeadRows) {
-    const std::uint64_t rows = std::min<std::uint64_t>(kHeadRows, tokens.size() - row);
-    BELAY_TRY(compute_logits(row, rows));
-    for (std::uint64_t i = 0; sink && i < rows; ++i) {
-      BELAY_TRY(sink(position_ + row + i, head_->output().subspan(i * vocab, vocab)));
-    }
-    logits_ = head_->output().subspan((rows - 1) * vocab, vocab);
+  if (sink) {
+    BELAY_TRY(hand_out_logits(tokens.size(), sink));
+  } else if (last) {
+    BELAY_TRY(compute_logits(tokens.size() - 1, 1));
   }
   position_ += tokens.size();
   return {};
 }
 
+// Every row of the step, in order; kHeadRows of them are computed at once.
+Status Session::hand_out_logits(std::uint64_t tokens, const LogitsSink& sink) {
+  const std::uint64_t vocab = decoder_.config.vocab_size;
+  for (std::uint64_t row = 0; row < tokens; ++row) {
+    const std::uint64_t place = row % kHeadRows;
+    if (place == 0) BELAY_TRY(compute_logits(row, std::min<std::uint64_t>(kHeadRows, tokens - row)));
+    BELAY_TRY(sink(position_ + row, head_->output().subspan(place * vocab, vocab)));
+  }
+  return {};
+}
+
+// Of some rows of the body's output; logits_ are those of the last of them.
 Status Session::compute_logits(std::uint64_t first_row, std::uint64_t rows) {
   const float* hidden = body_->output().data() + first_row * decoder_.config.width;
   const std::array<const void*, 1> inputs = {hidden};
-  return head_->run(rows, 0, inputs);
+  BELAY_TRY(head_->run(rows, 0, inputs));
+  logits_ = head_->output().last(decoder_.config.vocab_size);
+  return {};
 }
 
 }  // namespace belay::runtime

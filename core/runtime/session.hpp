@@ -51,6 +51,7 @@ class Session {
 
   Status check(std::span<const std::int32_t> tokens) const;
   Status step(std::span<const std::int32_t> tokens, bool last, const LogitsSink& sink);
+  Status hand_out_logits(std::uint64_t tokens, const LogitsSink& sink);
   Status compute_logits(std::uint64_t first_row, std::uint64_t rows);
 
   const models::Decoder& decoder_;
