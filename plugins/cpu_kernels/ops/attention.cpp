@@ -159,10 +159,10 @@ class Attention final : public sdk::Kernel<Attention> {
       for (int64_t i = 0; i < d; ++i) scratch.query[r * d + i] = query[i] * scale_;
       std::fill_n(scratch.sums + r * d, d, 0.0f);
     }
-    int64_t unseen = 0;  // rows before this one do not see the block: visibility grows with the row
-    for (int64_t at = 0; at < rows[count - 1].visible; at += kBlock) {
-      while (rows[unseen].visible <= at) ++unseen;
-      run_block(task, kv_head, at, rows, unseen, count, scratch);
+    BlockRows block{0, rows, 0, count};
+    for (; block.at < rows[count - 1].visible; block.at += kBlock) {
+      while (rows[block.begin].visible <= block.at) ++block.begin;  // visibility grows with the row
+      run_block(task, kv_head, block, scratch);
     }
     for (int64_t r = 0; r < count; ++r) {
       float* out = task.out + offset(kv_head, first + r);
@@ -170,38 +170,47 @@ class Attention final : public sdk::Kernel<Attention> {
     }
   }
 
-  // The rows [begin, end) against the positions from `at` on. Half floats are converted on the way for a few
-  // rows, and once for many.
-  void run_block(const Task& task, int64_t kv_head, int64_t at, Row* rows, int64_t begin, int64_t end,
-                 const Scratch& scratch) const {
-    const uint8_t* keys = task.keys.block(kv_head, at / kBlock);
-    const uint8_t* values = task.values.block(kv_head, at / kBlock);
-    const int64_t seen = std::min(kBlock, rows[end - 1].visible - at);
-    if (cache_.dtype == BELAY_DTYPE_F16 && end - begin <= kFewRows) {
-      attend(reinterpret_cast<const Half*>(keys), reinterpret_cast<const Half*>(values), seen, at, rows,
-             begin, end, scratch);
+  // The rows [begin, end) of a unit that see something of the block of positions from `at` on.
+  struct BlockRows {
+    int64_t at;
+    Row* rows;
+    int64_t begin;
+    int64_t end;
+  };
+
+  // Half floats are converted on the way for a few rows, and once for many.
+  void run_block(const Task& task, int64_t kv_head, const BlockRows& block, const Scratch& scratch) const {
+    const uint8_t* keys = task.keys.block(kv_head, block.at / kBlock);
+    const uint8_t* values = task.values.block(kv_head, block.at / kBlock);
+    const int64_t seen = std::min(kBlock, block.rows[block.end - 1].visible - block.at);
+    if (cache_.dtype == BELAY_DTYPE_F16 && block.end - block.begin <= kFewRows) {
+      attend(reinterpret_cast<const Half*>(keys), reinterpret_cast<const Half*>(values), seen, block,
+             scratch);
     } else {
       attend(as_floats(keys, cache_.dtype, seen * cache_.d, scratch.keys),
-             as_floats(values, cache_.dtype, seen * cache_.d, scratch.values), seen, at, rows, begin, end,
-             scratch);
+             as_floats(values, cache_.dtype, seen * cache_.d, scratch.values), seen, block, scratch);
     }
   }
 
   template <class Element>
-  void attend(const Element* keys, const Element* values, int64_t seen, int64_t at, Row* rows, int64_t begin,
-              int64_t end, const Scratch& scratch) const {
+  void attend(const Element* keys, const Element* values, int64_t seen, const BlockRows& block,
+              const Scratch& scratch) const {
     const int64_t d = cache_.d;
-    float* scores = scratch.scores + begin * kBlock;
+    const int64_t count = block.end - block.begin;
+    const RowsOf<const float> query = {scratch.query + block.begin * d, d};
+    const RowsOf<float> scores = {scratch.scores + block.begin * kBlock, kBlock};
+    float* sums = scratch.sums + block.begin * d;
     for (int64_t key = 0; key < seen; key += 8) {
       // Past `seen` this multiplies what the block happens to hold; softmax_block drops it.
-      dot_rows8(keys + key * d, d, scratch.query + begin * d, d, end - begin, d, scores + key, kBlock);
+      dot_rows8(RowsOf<const Element>{keys + key * d, d}, query, count, d, {scores.data + key, kBlock});
     }
     int64_t visible[kMaxRows] = {};
-    for (int64_t r = begin; r < end; ++r) {
-      visible[r] = std::min(kBlock, rows[r].visible - at);
-      softmax_block(scratch.scores + r * kBlock, visible[r], rows[r], scratch.sums + r * d, d);
+    for (int64_t r = 0; r < count; ++r) {
+      Row& row = block.rows[block.begin + r];
+      visible[r] = std::min(kBlock, row.visible - block.at);
+      softmax_block(scores.row(r), visible[r], row, sums + r * d, d);
     }
-    add_weighted_rows(scores, kBlock, values, visible + begin, end - begin, d, scratch.sums + begin * d);
+    add_weighted_rows(scores.data, kBlock, values, visible, count, d, sums);
   }
 
   sdk::Host host_;

@@ -7,11 +7,18 @@
 
 namespace belay::BELAY_ISA {
 
-// to[t * to_stride + r] = sum over k < count of w[r * w_stride + k] * x[t * x_stride + k]; kRows is a
-// multiple of 4.
+// Rows of floats or half floats, `stride` elements apart.
+template <class Element>
+struct RowsOf {
+  Element* data;
+  int64_t stride;
+  [[nodiscard]] Element* row(int64_t index) const { return data + index * stride; }
+  [[nodiscard]] RowsOf from(int64_t index) const { return {row(index), stride}; }
+};
+
+// to[t][r] = sum over k < count of w[r][k] * x[t][k]; kRows is a multiple of 4.
 template <int kRows, int kTokens, class Element>
-inline void dot_tile(const Element* w, int64_t w_stride, const float* x, int64_t x_stride, int64_t count,
-                     float* to, int64_t to_stride) {
+inline void dot_tile(RowsOf<const Element> w, RowsOf<const float> x, int64_t count, RowsOf<float> to) {
   F32 acc[kTokens][kRows];
   for (auto& token : acc) {
     for (F32& a : token) a = zero();
@@ -20,10 +27,10 @@ inline void dot_tile(const Element* w, int64_t w_stride, const float* x, int64_t
   for (; k + kLanes <= count; k += kLanes) {
     F32 xs[kTokens];
 #pragma GCC unroll 4
-    for (int t = 0; t < kTokens; ++t) xs[t] = load(x + t * x_stride + k);
+    for (int t = 0; t < kTokens; ++t) xs[t] = load(x.row(t) + k);
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) {
-      const F32 row = load(w + r * w_stride + k);
+      const F32 row = load(w.row(r) + k);
 #pragma GCC unroll 4
       for (int t = 0; t < kTokens; ++t) acc[t][r] = mul_add(row, xs[t], acc[t][r]);
     }
@@ -31,31 +38,27 @@ inline void dot_tile(const Element* w, int64_t w_stride, const float* x, int64_t
   if (k < count) {
     const int rest = static_cast<int>(count - k);
     for (int t = 0; t < kTokens; ++t) {
-      const F32 tail = load_partial(x + t * x_stride + k, rest);
-      for (int r = 0; r < kRows; ++r) {
-        acc[t][r] = mul_add(load_partial(w + r * w_stride + k, rest), tail, acc[t][r]);
-      }
+      const F32 tail = load_partial(x.row(t) + k, rest);
+      for (int r = 0; r < kRows; ++r) acc[t][r] = mul_add(load_partial(w.row(r) + k, rest), tail, acc[t][r]);
     }
   }
   for (int t = 0; t < kTokens; ++t) {
     for (int r = 0; r < kRows; r += 4) {
-      store_sums(acc[t][r], acc[t][r + 1], acc[t][r + 2], acc[t][r + 3], to + t * to_stride + r);
+      store_sums(acc[t][r], acc[t][r + 1], acc[t][r + 2], acc[t][r + 3], to.row(t) + r);
     }
   }
 }
 
 // The same for 8 rows and any number of tokens.
 template <class Element>
-inline void dot_rows8(const Element* w, int64_t w_stride, const float* x, int64_t x_stride, int64_t tokens,
-                      int64_t count, float* to, int64_t to_stride) {
+inline void dot_rows8(RowsOf<const Element> w, RowsOf<const float> x, int64_t tokens, int64_t count,
+                      RowsOf<float> to) {
   int64_t t = 0;
   for (; t + kTileTokens <= tokens; t += kTileTokens) {
-    dot_tile<4, kTileTokens>(w, w_stride, x + t * x_stride, x_stride, count, to + t * to_stride, to_stride);
-    dot_tile<4, kTileTokens>(w + 4 * w_stride, w_stride, x + t * x_stride, x_stride, count,
-                             to + t * to_stride + 4, to_stride);
+    dot_tile<4, kTileTokens>(w, x.from(t), count, to.from(t));
+    dot_tile<4, kTileTokens>(w.from(4), x.from(t), count, {to.row(t) + 4, to.stride});
   }
-  for (; t < tokens; ++t)
-    dot_tile<8, 1>(w, w_stride, x + t * x_stride, x_stride, count, to + t * to_stride, to_stride);
+  for (; t < tokens; ++t) dot_tile<8, 1>(w, x.from(t), count, to.from(t));
 }
 
 }  // namespace belay::BELAY_ISA

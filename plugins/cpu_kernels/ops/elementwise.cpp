@@ -11,8 +11,8 @@ namespace {
 
 F32 silu_mul(F32 gate, F32 up) { return silu(gate) * up; }
 F32 add(F32 a, F32 b) { return a + b; }
-// x Phi(x) = max(x, 0) - |x| erfc(|x| / sqrt 2) / 2, which keeps its digits for negative x. The last term is 0 but for
-// -infinity, where x Phi(x) is NaN.
+// x Phi(x) = max(x, 0) - |x| erfc(|x| / sqrt 2) / 2, which keeps its digits for negative x. The last term is
+// 0 but for -infinity, where x Phi(x) is NaN.
 F32 gelu_erf(F32 x, F32) {
   const F32 size = min(splat(40.0f), abs(x));
   const F32 gelu = max(zero(), x) - size * splat(0.5f) * erfc(size * splat(0.70710678f));

@@ -14,17 +14,15 @@ constexpr int64_t kTokenBlock = 48;          // 96 KiB of a chunk's activations 
 
 struct Panel {
   alignas(64) float buffer[kPanelRows * kStride];
-  const float* rows;
-  int64_t stride;
+  RowsOf<const float> rows;
 };
 
 // Rows past the last repeat it; their results are dropped.
 void fill(const Weight& weight, UnpackRows unpack, int64_t row, int64_t first, int64_t count, Panel& panel) {
   const int64_t here = std::min(kPanelRows, weight.rows - row);
   if (weight.dtype == BELAY_DTYPE_F32 && here == kPanelRows && weight.row_bytes % 4 == 0) {
-    panel.rows =
-        reinterpret_cast<const float*>(weight.data + static_cast<uint64_t>(row) * weight.row_bytes) + first;
-    panel.stride = static_cast<int64_t>(weight.row_bytes / 4);
+    const uint8_t* data = weight.data + static_cast<uint64_t>(row) * weight.row_bytes;
+    panel.rows = {reinterpret_cast<const float*>(data) + first, static_cast<int64_t>(weight.row_bytes / 4)};
     return;
   }
   for (int64_t r = 0; r < kPanelRows; r += kLanes) {
@@ -33,8 +31,7 @@ void fill(const Weight& weight, UnpackRows unpack, int64_t row, int64_t first, i
     row_pointers(weight.data, weight.row_bytes, at, weight.rows - at, rows);
     unpack(rows, kLanes, first, count, panel.buffer + r * kStride, kStride);
   }
-  panel.rows = panel.buffer;
-  panel.stride = kStride;
+  panel.rows = {panel.buffer, kStride};
 }
 
 // Adds a chunk's sums [tokens][8] to the output, or starts it.
@@ -64,7 +61,7 @@ void linear_f32(const LinearTask& task, UnpackRows unpack, const float* x, int64
       const int64_t count = std::min(kF32Chunk, cols - k);
       for (int64_t row = begin; row < end; row += kPanelRows) {
         fill(task.weight, unpack, row, k, count, panel);
-        dot_rows8(panel.rows, panel.stride, x + token * cols + k, cols, tokens, count, sums, kPanelRows);
+        dot_rows8(panel.rows, {x + token * cols + k, cols}, tokens, count, {sums, kPanelRows});
         add_chunk(task, sums, row, token, tokens, k == 0, k + count >= cols);
       }
       k += kF32Chunk;

@@ -185,69 +185,89 @@ inline void multiply(const Panel<F>& panel, int64_t k, const int8_t* a, int64_t 
   }
 }
 
-// A chunk of k for one panel and kTokens tokens from `token` on. acc[group][token] goes in and out.
+// What a tile multiplies: the tokens from `token` on with the k in [first, first + count).
+struct Tile {
+  const QuantisedActivations& x;
+  int64_t cols;
+  int64_t token;
+  int64_t first;
+  int64_t count;
+};
+
+using TileSums = F32[kPanelGroups][kTileWidth];
+
+// Adds a tile of kTokens tokens to acc[group][token].
 template <class F, int kTokens>
-void tile(const Panel<F>& panel, const QuantisedActivations& x, int64_t cols, int64_t token, int64_t first,
-          int64_t count, F32 (&acc)[kPanelGroups][kTileWidth]) {
-  const int8_t* a = x.q + token * cols + first;
-  const float* scale = x.scale + (token * cols + first) / 32;
-  const float* sum = x.sum + (token * cols + first) / F::kGroup;
-  for (int64_t k = 0; k < count; k += F::kGroup) {
-    I32 sums[kPanelGroups][kTokens];
-    multiply<F, kTokens>(panel, k, a, cols, sums);
+void run_tile(const Panel<F>& panel, const Tile& tile, TileSums& acc) {
+  const int64_t at = tile.token * tile.cols + tile.first;
+  const int8_t* a = tile.x.q + at;
+  const float* scale = tile.x.scale + at / 32;
+  const float* sum = tile.x.sum + at / F::kGroup;
+  for (int64_t k = 0; k < tile.count; k += F::kGroup) {
+    I32 products[kPanelGroups][kTokens];
+    multiply<F, kTokens>(panel, k, a, tile.cols, products);
     const int64_t g = k / F::kGroup;
 #pragma GCC unroll 4
     for (int t = 0; t < kTokens; ++t) {
 #pragma GCC unroll 2
       for (int p = 0; p < kPanelGroups; ++p) {
-        acc[p][t] = accumulate<F>(acc[p][t], sums[p][t], panel.scale[p][g], panel.offset[p][g],
-                                  scale[t * (cols / 32) + k / 32], sum[t * (cols / F::kGroup) + g]);
+        acc[p][t] = accumulate<F>(acc[p][t], products[p][t], panel.scale[p][g], panel.offset[p][g],
+                                  scale[t * (tile.cols / 32) + k / 32], sum[t * (tile.cols / F::kGroup) + g]);
       }
     }
   }
 }
 
 template <class F>
-void tile_of(int64_t tokens, const Panel<F>& panel, const QuantisedActivations& x, int64_t cols,
-             int64_t token, int64_t first, int64_t count, F32 (&acc)[kPanelGroups][kTileWidth]) {
+void run_tile_of(int64_t tokens, const Panel<F>& panel, const Tile& tile, TileSums& acc) {
   switch (tokens) {
     case 1:
-      return tile<F, 1>(panel, x, cols, token, first, count, acc);
+      return run_tile<F, 1>(panel, tile, acc);
     case 2:
-      return tile<F, 2>(panel, x, cols, token, first, count, acc);
+      return run_tile<F, 2>(panel, tile, acc);
     case 3:
-      return tile<F, 3>(panel, x, cols, token, first, count, acc);
+      return run_tile<F, 3>(panel, tile, acc);
     default:
-      return tile<F, kTileWidth>(panel, x, cols, token, first, count, acc);
+      return run_tile<F, kTileWidth>(panel, tile, acc);
   }
 }
 
-// Between chunks the sums wait in the output.
-template <class F>
-void chunk(const LinearTask& task, const QuantisedActivations& x, const Panel<F>& panel, int64_t row,
-           int64_t first, int64_t count) {
-  const int64_t cols = task.weight.cols;
+// Between chunks of k the sums wait in the output.
+void load_sums(const LinearTask& task, int64_t row, int64_t token, int64_t tokens, TileSums& acc) {
   const int64_t rows = task.weight.rows;
-  const bool is_last = first + count >= cols;
+  for (int64_t at = row; auto& group : acc) {
+    for (int64_t t = 0; t < tokens && at < rows; ++t)
+      group[t] = load_upto(task.out + (token + t) * rows + at, rows - at);
+    at += kLanes;
+  }
+}
+
+void store_sums(const LinearTask& task, int64_t row, int64_t token, int64_t tokens, const float* bias,
+                const TileSums& acc) {
+  const int64_t rows = task.weight.rows;
+  for (int64_t at = row; const auto& group : acc) {
+    for (int64_t t = 0; t < tokens && at < rows; ++t) {
+      const F32 sum = bias == nullptr ? group[t] : group[t] + load_upto(bias + at, rows - at);
+      store_upto(sum, task.out + (token + t) * rows + at, rows - at);
+    }
+    at += kLanes;
+  }
+}
+
+// All tokens with the k in [first, first + count) of a panel.
+template <class F>
+void run_chunk(const LinearTask& task, const QuantisedActivations& x, const Panel<F>& panel, int64_t row,
+               int64_t first, int64_t count) {
+  const float* bias = first + count >= task.weight.cols ? task.bias : nullptr;
   for (int64_t token = 0; token < task.tokens; token += kTileWidth) {
     const int64_t tokens = std::min<int64_t>(kTileWidth, task.tokens - token);
-    F32 acc[kPanelGroups][kTileWidth];
-    for (int p = 0; p < kPanelGroups; ++p) {
-      const int64_t at = row + p * kLanes;
-      for (int64_t t = 0; t < tokens; ++t) {
-        acc[p][t] =
-            first == 0 || at >= rows ? zero() : load_upto(task.out + (token + t) * rows + at, rows - at);
-      }
+    TileSums acc;
+    for (auto& group : acc) {
+      for (F32& a : group) a = zero();
     }
-    tile_of<F>(tokens, panel, x, cols, token, first, count, acc);
-    for (int p = 0; p < kPanelGroups && row + p * kLanes < rows; ++p) {
-      const int64_t at = row + p * kLanes;
-      for (int64_t t = 0; t < tokens; ++t) {
-        F32 value = acc[p][t];
-        if (is_last && task.bias != nullptr) value = value + load_upto(task.bias + at, rows - at);
-        store_upto(value, task.out + (token + t) * rows + at, rows - at);
-      }
-    }
+    if (first > 0) load_sums(task, row, token, tokens, acc);
+    run_tile_of<F>(tokens, panel, {x, task.weight.cols, token, first, count}, acc);
+    store_sums(task, row, token, tokens, bias, acc);
   }
 }
 
@@ -259,7 +279,7 @@ void many_tokens(const LinearTask& task, const QuantisedActivations& x, int64_t 
     do {
       const int64_t count = std::min(kChunk, task.weight.cols - first);
       for (int g = 0; g < kPanelGroups; ++g) fill<F>(task.weight, row, first, count, g, panel);
-      chunk<F>(task, x, panel, row, first, count);
+      run_chunk<F>(task, x, panel, row, first, count);
       first += kChunk;
     } while (first < task.weight.cols);
   }

@@ -55,7 +55,7 @@ void unpack_16_bit(const Rows& rows, int row_count, int64_t first, int64_t count
     int64_t k = 0;
     for (; k + kLanes <= count; k += kLanes) store(kLoad(from + 2 * k), to + k);
     for (; k < count; ++k) {
-      uint16_t one;
+      uint16_t one = 0;
       std::memcpy(&one, from + 2 * k, 2);
       to[k] = kLoadOne(one);
     }

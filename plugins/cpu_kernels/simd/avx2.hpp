@@ -110,7 +110,7 @@ inline uint16_t float_to_half(float value) {
 // The half float at byte `offset` of each of kLanes rows.
 inline F32 gather_f16(const uint8_t* const (&rows)[8], int64_t offset) {
   const auto at = [&](int r) {
-    int16_t h;
+    int16_t h = 0;
     __builtin_memcpy(&h, rows[r] + offset, 2);
     return h;
   };
@@ -150,7 +150,7 @@ inline U8 load_u8(const void* p) { return {_mm256_loadu_si256(static_cast<const 
 inline void store_u8(U8 a, void* p) { _mm256_storeu_si256(static_cast<__m256i*>(p), a.v); }
 inline U8 splat_u8(uint8_t x) { return {_mm256_set1_epi8(static_cast<char>(x))}; }
 inline U8 splat_quad(const int8_t* p) {
-  int32_t quad;
+  int32_t quad = 0;
   __builtin_memcpy(&quad, p, 4);
   return {_mm256_set1_epi32(quad)};
 }
@@ -178,7 +178,7 @@ inline Bytes load_nibbles(const void* p) {
 }
 // Bit i of the 32 at p, as byte i of 0 or `value`.
 inline Bytes spread_bits(const void* p, uint8_t value) {
-  int32_t bits;
+  int32_t bits = 0;
   __builtin_memcpy(&bits, p, 4);
   const __m256i spread = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
   const __m256i select = _mm256_set1_epi64x(static_cast<int64_t>(0x8040201008040201));

@@ -97,12 +97,12 @@ inline void store_sums(F32 a, F32 b, F32 c, F32 d, float* to) {
 // Four 16-bit or 8-bit values from p, each in the low bits of a lane. The shuffles are interleavings with
 // zero, which every target has.
 inline VecI32 load_4x16(const void* p) {
-  int64_t all;
+  int64_t all = 0;
   __builtin_memcpy(&all, p, 8);
   return as<VecI32>(__builtin_shufflevector(as<VecU16>(VecI64{all, 0}), VecU16{}, 0, 8, 1, 9, 2, 10, 3, 11));
 }
 inline VecI32 load_4x8(const void* p) {
-  int32_t all;
+  int32_t all = 0;
   __builtin_memcpy(&all, p, 4);
   const auto pairs = __builtin_shufflevector(as<VecU8>(VecI32{all, 0, 0, 0}), VecU8{}, 0, 16, 1, 17, 2, 18, 3,
                                              19, 4, 20, 5, 21, 6, 22, 7, 23);
@@ -163,7 +163,7 @@ inline U8 splat_u8(uint8_t x) {
   return {VecU16{both, both, both, both, both, both, both, both}};
 }
 inline U8 splat_quad(const int8_t* p) {
-  int32_t quad;
+  int32_t quad = 0;
   __builtin_memcpy(&quad, p, 4);
   return {as<VecU16>(VecI32{quad, quad, quad, quad})};
 }

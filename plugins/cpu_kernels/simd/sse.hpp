@@ -123,7 +123,7 @@ inline U8 load_u8(const void* p) { return {_mm_loadu_si128(static_cast<const __m
 inline void store_u8(U8 a, void* p) { _mm_storeu_si128(static_cast<__m128i*>(p), a.v); }
 inline U8 splat_u8(uint8_t x) { return {_mm_set1_epi8(static_cast<char>(x))}; }
 inline U8 splat_quad(const int8_t* p) {
-  int32_t quad;
+  int32_t quad = 0;
   __builtin_memcpy(&quad, p, 4);
   return {_mm_set1_epi32(quad)};
 }
@@ -149,7 +149,7 @@ inline Bytes spread_bits(const void* p, uint8_t value) {
   const __m128i select = _mm_set1_epi64x(static_cast<int64_t>(0x8040201008040201));
   Bytes out;
   for (int i = 0; i < 2; ++i) {
-    uint16_t bits;
+    uint16_t bits = 0;
     __builtin_memcpy(&bits, static_cast<const uint8_t*>(p) + 2 * i, 2);
     const __m128i spread = _mm_set_epi64x(0x0101010101010101, 0);
     const __m128i own = _mm_and_si128(_mm_shuffle_epi8(_mm_cvtsi32_si128(bits), spread), select);
@@ -158,12 +158,12 @@ inline Bytes spread_bits(const void* p, uint8_t value) {
   return out;
 }
 inline F32 load_u8_as_f32(const uint8_t* p) {
-  int32_t quad;
+  int32_t quad = 0;
   __builtin_memcpy(&quad, p, 4);
   return {_mm_cvtepi32_ps(_mm_cvtepu8_epi32(_mm_cvtsi32_si128(quad)))};
 }
 inline F32 load_i8_as_f32(const int8_t* p) {
-  int32_t quad;
+  int32_t quad = 0;
   __builtin_memcpy(&quad, p, 4);
   return {_mm_cvtepi32_ps(_mm_cvtepi8_epi32(_mm_cvtsi32_si128(quad)))};
 }

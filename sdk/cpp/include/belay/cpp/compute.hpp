@@ -44,10 +44,7 @@ using KernelPtr = std::unique_ptr<KernelBase>;
 
 // An answer of `supports` in the making: YES until no() is called.
 struct Support : belay_support_t {
-  Support() noexcept : belay_support_t{} {
-    struct_size = sizeof(belay_support_t);
-    yes = 1;
-  }
+  Support() noexcept : belay_support_t(plain_yes()) {}
   [[gnu::format(printf, 3, 4)]] bool no(belay_status_t why, const char* format, ...) noexcept {
     va_list arguments;
     va_start(arguments, format);
@@ -56,6 +53,14 @@ struct Support : belay_support_t {
     yes = 0;
     reason = why;
     return false;
+  }
+
+ private:
+  static belay_support_t plain_yes() noexcept {
+    belay_support_t answer{};
+    answer.struct_size = sizeof answer;
+    answer.yes = 1;
+    return answer;
   }
 };
 

@@ -17,6 +17,7 @@
 #include <belay/cpp/struct.hpp>
 
 #include <algorithm>
+#include <memory>
 #include <string_view>
 
 namespace belay::sdk {
@@ -87,7 +88,8 @@ class PluginTable {
     }
     *instance = nullptr;
     return guard(error, [&] {
-      *instance = reinterpret_cast<belay_instance_t*>(new Instance(Host(host), *options));
+      *instance =
+          reinterpret_cast<belay_instance_t*>(std::make_unique<Instance>(Host(host), *options).release());
       return BELAY_OK;
     });
   }
