@@ -1,5 +1,7 @@
-/* A small plugin with one operator, belay.add/1, that is right or fails in the way that its build asks for (TEST_*). */
+/* A small plugin with one operator, belay.add/1, that is right or fails in the way that its build asks for
+ * (TEST_*). */
 #include <belay/belay.h>
+
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,8 +25,8 @@ static belay_status_t describe(belay_error_t* error, belay_status_t code, const 
   return code;
 }
 
-static belay_status_t probe(const belay_host_t* host, belay_device_t* devices, uint64_t capacity, uint64_t* count,
-                            belay_error_t* error) {
+static belay_status_t probe(const belay_host_t* host, belay_device_t* devices, uint64_t capacity,
+                            uint64_t* count, belay_error_t* error) {
   (void)host;
   (void)error;
 #if defined(TEST_NO_DRIVER)
@@ -40,15 +42,17 @@ static belay_status_t probe(const belay_host_t* host, belay_device_t* devices, u
   return BELAY_OK;
 }
 
-static belay_status_t open_device(const belay_host_t* host, const belay_open_t* options, belay_instance_t** instance,
-                                  belay_error_t* error) {
+static belay_status_t open_device(const belay_host_t* host, const belay_open_t* options,
+                                  belay_instance_t** instance, belay_error_t* error) {
   (void)options;
   (void)error;
 #if defined(TEST_EXIT)
   exit(0);
 #endif
 #if defined(TEST_PRINT)
-  puts("{\"schema\":\"belay.probe_verdict/1\",\"usable\":false,\"stage\":\"probe\",\"reason\":\"PROBE_FAILED\"}");
+  puts(
+      "{\"schema\":\"belay.probe_verdict/"
+      "1\",\"usable\":false,\"stage\":\"probe\",\"reason\":\"PROBE_FAILED\"}");
   fflush(stdout);
 #endif
   *instance = host->allocate(host->context, sizeof **instance, 16, (belay_str_t)BELAY_STR("instance"));
@@ -69,19 +73,21 @@ static void close_device(belay_instance_t* instance) {
   if (instance != NULL) instance->host->release(instance->host->context, instance, sizeof *instance);
 }
 
-static belay_status_t supports(belay_instance_t* instance, const belay_op_t* ops, uint64_t count, belay_support_t* answers,
-                               belay_error_t* error) {
+static belay_status_t supports(belay_instance_t* instance, const belay_op_t* ops, uint64_t count,
+                               belay_support_t* answers, belay_error_t* error) {
   (void)instance;
   (void)error;
   for (uint64_t i = 0; i < count; ++i) {
-    answers[i].yes = ops[i].id.size == sizeof BELAY_OP_ADD - 1 && memcmp(ops[i].id.data, BELAY_OP_ADD, ops[i].id.size) == 0;
+    answers[i].yes = ops[i].id.size == sizeof BELAY_OP_ADD - 1 &&
+                     memcmp(ops[i].id.data, BELAY_OP_ADD, ops[i].id.size) == 0;
     answers[i].reason = answers[i].yes ? BELAY_OK : BELAY_UNSUPPORTED;
     answers[i].cost_ns = 1;
   }
   return BELAY_OK;
 }
 
-static belay_status_t packed(belay_instance_t* instance, const belay_op_t* op, belay_packed_t* result, belay_error_t* error) {
+static belay_status_t packed(belay_instance_t* instance, const belay_op_t* op, belay_packed_t* result,
+                             belay_error_t* error) {
   (void)instance;
   (void)op;
   (void)error;
@@ -91,7 +97,8 @@ static belay_status_t packed(belay_instance_t* instance, const belay_op_t* op, b
   return BELAY_OK;
 }
 
-static belay_status_t pack(belay_instance_t* instance, const belay_op_t* op, void* buffer, uint64_t bytes, belay_error_t* error) {
+static belay_status_t pack(belay_instance_t* instance, const belay_op_t* op, void* buffer, uint64_t bytes,
+                           belay_error_t* error) {
   (void)instance;
   (void)op;
   (void)buffer;
@@ -113,8 +120,8 @@ static belay_status_t run_add(belay_kernel_t* kernel, const belay_run_t* run) {
   return BELAY_OK;
 }
 
-static belay_status_t bind(belay_instance_t* instance, const belay_op_t* op, const void* buffer, uint64_t bytes,
-                           belay_kernel_t** kernel, belay_error_t* error) {
+static belay_status_t bind(belay_instance_t* instance, const belay_op_t* op, const void* buffer,
+                           uint64_t bytes, belay_kernel_t** kernel, belay_error_t* error) {
   static belay_kernel_t add = {sizeof add, 0, run_add};
   (void)instance;
   (void)op;
@@ -125,7 +132,8 @@ static belay_status_t bind(belay_instance_t* instance, const belay_op_t* op, con
   return BELAY_OK;
 }
 
-static belay_status_t workspace(const belay_kernel_t* kernel, uint64_t tokens, uint64_t* bytes, belay_error_t* error) {
+static belay_status_t workspace(const belay_kernel_t* kernel, uint64_t tokens, uint64_t* bytes,
+                                belay_error_t* error) {
   (void)kernel;
   (void)tokens;
   (void)error;
@@ -136,12 +144,15 @@ static belay_status_t workspace(const belay_kernel_t* kernel, uint64_t tokens, u
 static void release(belay_kernel_t* kernel) { (void)kernel; }
 
 static const void* get_interface(belay_instance_t* instance, belay_str_t id) {
-  static const belay_compute_t compute = {sizeof compute, 0, supports, packed, pack, bind, workspace, release};
+  static const belay_compute_t compute = {sizeof compute, 0,    supports,  packed,
+                                          pack,           bind, workspace, release};
   (void)instance;
-  return id.size == sizeof BELAY_COMPUTE_1 - 1 && memcmp(id.data, BELAY_COMPUTE_1, id.size) == 0 ? &compute : NULL;
+  return id.size == sizeof BELAY_COMPUTE_1 - 1 && memcmp(id.data, BELAY_COMPUTE_1, id.size) == 0 ? &compute
+                                                                                                 : NULL;
 }
 
-BELAY_EXPORT belay_status_t belay_plugin_entry_v1(const belay_host_t* host, belay_plugin_t* plugin, belay_error_t* error);
+BELAY_EXPORT belay_status_t belay_plugin_entry_v1(const belay_host_t* host, belay_plugin_t* plugin,
+                                                  belay_error_t* error);
 
 #if defined(TEST_TWO_EXPORTS)
 BELAY_EXPORT int second_export(void);
