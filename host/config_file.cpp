@@ -17,26 +17,17 @@ class Reader {
   Reader(std::string name, Options& options) : name_(std::move(name)), options_(options) {}
 
   Result<ConfigFile> read(const toml::Table& root) {
-    for (const toml::Entry& entry : root) {
-      const toml::Table* table = entry.value.table();
-      if (entry.key == "policy" && table != nullptr) {
-        BELAY_TRY(read_policy(*table));
-      } else if (entry.key == "override" && table != nullptr) {
-        BELAY_TRY(read_overrides(*table));
-      } else {
-        return complain(entry, "is not [policy] or [override.\"id\"]");
-      }
-    }
+    for (const toml::Entry& entry : root) BELAY_TRY(read_table(entry));
     return std::move(file_);
   }
 
  private:
-  Error complain(const toml::Entry& entry, std::string_view what) const {
+  [[nodiscard]] Error complain(const toml::Entry& entry, std::string_view what) const {
     return fail(ErrorCode::kUsage, "{}:{}:{}: {} {}", name_, entry.at.line, entry.at.column,
                 printable(entry.key), what);
   }
 
-  Result<std::vector<std::string>> names(const toml::Entry& entry) const {
+  [[nodiscard]] Result<std::vector<std::string>> names(const toml::Entry& entry) const {
     std::vector<std::string> out;
     const toml::Array* array = entry.value.array();
     if (array == nullptr) return complain(entry, "must be a list of names");
@@ -45,6 +36,13 @@ class Reader {
       out.push_back(*value.string());
     }
     return out;
+  }
+
+  Status read_table(const toml::Entry& entry) {
+    const toml::Table* table = entry.value.table();
+    if (entry.key == "policy" && table != nullptr) return read_policy(*table);
+    if (entry.key == "override" && table != nullptr) return read_overrides(*table);
+    return complain(entry, "is not [policy] or [override.\"id\"]");
   }
 
   Status read_policy(const toml::Table& table) {

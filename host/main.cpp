@@ -84,6 +84,7 @@ int show(const Error& error, bool json) {
 }  // namespace
 }  // namespace belay::host
 
+// NOLINTNEXTLINE(bugprone-exception-escape): without memory for its own words the program may end
 int main(int argc, char** argv) {
   using namespace belay::host;  // NOLINT(google-build-using-namespace): main is the host's
   const std::vector<std::string> words(argv + 1, argv + argc);

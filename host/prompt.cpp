@@ -50,6 +50,28 @@ Result<std::vector<std::int32_t>> encode_conversation(const std::vector<tokenize
   return tokenizer.encode(rendered, tokenizer::Specials::kParse);
 }
 
+Result<std::vector<std::int32_t>> encode_text(const std::string& text, const tokenizer::Tokenizer& tokenizer,
+                                              const formats::GgufFile& model, bool raw) {
+  if (text.empty()) return fail(ErrorCode::kBadInput, "the prompt is empty; give at least one character");
+  if (raw) return tokenizer.encode(text, tokenizer::Specials::kParse);
+  return encode_conversation({{"user", text}}, tokenizer, model);
+}
+
+// A text or a conversation, behind the token that the model wants in front of every prompt.
+Result<std::vector<std::int32_t>> encode_words(const Prompt& prompt, const tokenizer::Tokenizer& tokenizer,
+                                               const formats::GgufFile& model, bool raw) {
+  std::vector<std::int32_t> ids;
+  if (const auto* conversation = std::get_if<PromptMessages>(&prompt)) {
+    if (raw) return fail(ErrorCode::kUsage, "--messages needs the chat template that --raw turns off");
+    BELAY_TRY_ASSIGN(ids, encode_conversation(conversation->messages, tokenizer, model));
+  } else {
+    BELAY_TRY_ASSIGN(ids, encode_text(std::get<PromptText>(prompt).text, tokenizer, model, raw));
+  }
+  const auto bos = tokenizer.leading_bos();
+  if (bos && (ids.empty() || ids[0] != *bos)) ids.insert(ids.begin(), *bos);
+  return ids;
+}
+
 }  // namespace
 
 Result<PromptMessages> parse_messages(const std::string& text, const std::string& name) {
@@ -114,21 +136,9 @@ Result<std::vector<std::int32_t>> encode_prompt(const Prompt& prompt, const toke
   std::vector<std::int32_t> ids;
   if (const auto* given = std::get_if<PromptIds>(&prompt)) {
     ids = given->ids;
-  } else if (const auto* conversation = std::get_if<PromptMessages>(&prompt)) {
-    if (raw) return fail(ErrorCode::kUsage, "--messages needs the chat template that --raw turns off");
-    BELAY_TRY_ASSIGN(ids, encode_conversation(conversation->messages, tokenizer, model));
   } else {
-    const std::string& text = std::get<PromptText>(prompt).text;
-    if (text.empty()) return fail(ErrorCode::kBadInput, "the prompt is empty; give at least one character");
-    if (raw) {
-      BELAY_TRY_ASSIGN(ids, tokenizer.encode(text, tokenizer::Specials::kParse));
-    } else {
-      BELAY_TRY_ASSIGN(ids, encode_conversation({{"user", text}}, tokenizer, model));
-    }
+    BELAY_TRY_ASSIGN(ids, encode_words(prompt, tokenizer, model, raw));
   }
-  const auto bos = tokenizer.leading_bos();
-  if (bos && !std::holds_alternative<PromptIds>(prompt) && (ids.empty() || ids[0] != *bos))
-    ids.insert(ids.begin(), *bos);
   if (ids.empty()) return fail(ErrorCode::kBadInput, "the prompt has no tokens; give at least one");
   return ids;
 }

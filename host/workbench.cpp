@@ -87,6 +87,7 @@ Result<registry::Registry> find_plugins(const CommonSettings& settings, const ha
   options.profile = profile;
   options.plan_only = plan_only && settings.hardware.has_value();
   options.strict_manifests = settings.strict_manifests;
+  options.require_signatures = settings.require_signatures;
   options.launcher = launcher;
   const auto cache = cache_folder();
   if (cache && settings.use_cache) options.cache_file = *cache / "probes.json";

@@ -27,7 +27,8 @@ struct Services {
   static std::string_view view(belay_str_t text) { return {text.data, text.data != nullptr ? text.size : 0}; }
 
   static void* allocate(void* context, std::uint64_t bytes, std::uint64_t alignment, belay_str_t) noexcept {
-    if (!std::has_single_bit(alignment)) return nullptr;
+    constexpr std::uint64_t kMost = std::uint64_t{1} << 39U;  // no machine of ours has as much: a wrong size
+    if (!std::has_single_bit(alignment) || alignment > kMost || bytes > kMost) return nullptr;
     void* memory = nullptr;
     const std::uint64_t least = std::max<std::uint64_t>(alignment, sizeof(void*));
     if (::posix_memalign(&memory, least, std::max<std::uint64_t>(bytes, 1)) != 0) return nullptr;

@@ -25,10 +25,10 @@ struct Objection {
 template <class T>
 class [[nodiscard]] Checked {
  public:
-  Checked(T checked)
-      : state_(std::in_place_index<0>, std::move(checked)) {}  // NOLINT(google-explicit-constructor)
-  Checked(Objection objection)                                 // NOLINT(google-explicit-constructor)
-      : state_(std::in_place_index<1>, std::move(objection)) {}
+  // NOLINTBEGIN(google-explicit-constructor): `return value;` and `return objection;` are what it is for
+  Checked(T checked) : state_(std::in_place_index<0>, std::move(checked)) {}
+  Checked(Objection objection) : state_(std::in_place_index<1>, std::move(objection)) {}
+  // NOLINTEND(google-explicit-constructor)
 
   [[nodiscard]] bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }

@@ -33,6 +33,14 @@ std::optional<Refusal> needs_worker(const manifest::Manifest& manifest) {
                  "it asks for select.isolation = \"worker\", which this version of Belay cannot give"};
 }
 
+// Belay trusts no key yet, so that a signature proves nothing and asking for one refuses every plugin.
+std::optional<Refusal> unproved(const manifest::Manifest& manifest, const RegistryOptions& options) {
+  if (!options.require_signatures) return std::nullopt;
+  const char* why = manifest.signature ? "its signature cannot be verified: no key is trusted"
+                                       : "it is not signed, and signatures are required";
+  return Refusal{manifest.id, Stage::kTrust, std::string(reason::kSignature), why};
+}
+
 }  // namespace
 
 Result<Registry> Registry::create(RegistryOptions options) {
@@ -52,7 +60,8 @@ Result<Registry> Registry::create(RegistryOptions options) {
 void Registry::judge(std::vector<Found> found, const RegistryOptions& options) {
   std::vector<Found> fitting;
   for (Found& one : found) {
-    auto refusal = misfit(one.manifest, options.profile);
+    auto refusal = unproved(one.manifest, options);
+    if (!refusal) refusal = misfit(one.manifest, options.profile);
     if (!refusal && !options.plan_only) refusal = needs_worker(one.manifest);
     if (refusal) {
       refuse(one.manifest, one.library_path, *std::move(refusal));

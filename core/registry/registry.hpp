@@ -25,6 +25,7 @@ struct RegistryOptions {
   hardware::Profile profile;  // the machine to plan for; features that the user masked are absent
   bool plan_only = false;     // from the manifests alone: nothing is opened or probed, open() refuses
   bool strict_manifests = false;
+  bool require_signatures = false;
   SelfLauncher launcher;             // how probes start this program again; not used when plan_only
   std::filesystem::path cache_file;  // of probe results; empty: every start probes again
   TrustPolicy trust = trust_current_user();

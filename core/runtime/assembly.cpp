@@ -58,6 +58,7 @@ Result<std::unique_ptr<Assembly>> Assembly::create(const hardware::Profile& prof
   assembly->pool_ = make_pool(profile, optimizations, options.threads);
   assembly->services_ = assembly->make_services(profile, options);
   std::vector<std::unique_ptr<dispatch::Backend>> backends;
+  backends.reserve(manifests.size());
   for (const manifest::Manifest* manifest : manifests) {
     backends.push_back(
         std::make_unique<dispatch::Backend>(manifest->id, numerics_of(manifest->id, optimizations),

@@ -62,20 +62,29 @@ struct Speeds {
   std::vector<double> decode;
 };
 
+Result<double> prefill_speed(runtime::Session& session, Tokens& tokens, const BenchSettings& settings) {
+  session.rewind(0);
+  return timed_speed(session, tokens.draw(settings.prefill), false);
+}
+
+Result<double> decode_speed(runtime::Session& session, Tokens& tokens, const BenchSettings& settings) {
+  session.rewind(0);
+  BELAY_TRY(session.feed(tokens.draw(settings.depth)));
+  return timed_speed(session, tokens.draw(settings.decode), true);
+}
+
 // One round more than asked; the first warms up and does not count.
 Result<Speeds> measure(runtime::Session& session, Tokens tokens, const BenchSettings& settings) {
   Speeds speeds;
   for (std::uint64_t round = 0; round <= settings.repeat; ++round) {
+    if (round == 1) speeds = {};
     if (settings.prefill > 0) {
-      session.rewind(0);
-      BELAY_TRY_ASSIGN(const double speed, timed_speed(session, tokens.draw(settings.prefill), false));
-      if (round > 0) speeds.prefill.push_back(speed);
+      BELAY_TRY_ASSIGN(const double speed, prefill_speed(session, tokens, settings));
+      speeds.prefill.push_back(speed);
     }
     if (settings.decode > 0) {
-      session.rewind(0);
-      BELAY_TRY(session.feed(tokens.draw(settings.depth)));
-      BELAY_TRY_ASSIGN(const double speed, timed_speed(session, tokens.draw(settings.decode), true));
-      if (round > 0) speeds.decode.push_back(speed);
+      BELAY_TRY_ASSIGN(const double speed, decode_speed(session, tokens, settings));
+      speeds.decode.push_back(speed);
     }
   }
   return speeds;

@@ -227,6 +227,10 @@ class BadInput(ProgramTest):
         self.assert_error(self.belay("run", "--model", MODEL, "--prompt", "x", "--manifests", folder), 4, "no")
         self.assert_error(self.belay("probe", "--plugin-dir", "/no/such/folder"), 2, "/no/such/folder")
 
+    def test_required_signatures_refuse_what_is_not_signed(self):
+        plugins = self.belay("probe", "--require-signatures", "--json").json()["plugins"]
+        self.assertEqual({plugin["reason"] for plugin in plugins}, {"SIGNATURE"})
+
     def test_memory_limit(self):
         self.assert_error(self.belay("run", "--model", MODEL, "--prompt", "x", "--memory-limit", "100K"), 6, "limit")
         self.assert_error(self.belay("run", "--model", MODEL, "--prompt", "x", "--memory-limit", "lots"), 2, "lots")
