@@ -91,7 +91,7 @@ Result<registry::Registry> find_plugins(const CommonSettings& settings, const ha
   options.launcher = launcher;
   const auto cache = cache_folder();
   if (cache && settings.use_cache) options.cache_file = *cache / "probes.json";
-  BELAY_TRY_ASSIGN(registry::Registry registry, registry::Registry::create(std::move(options)));
+  BELAY_TRY_ASSIGN(registry::Registry registry, registry::Registry::create(options));
   for (const std::string& line : registry.diagnostics()) log(LogLevel::kWarn, "{}", line);
   return registry;
 }

@@ -43,7 +43,7 @@ std::optional<Refusal> unproved(const manifest::Manifest& manifest, const Regist
 
 }  // namespace
 
-Result<Registry> Registry::create(RegistryOptions options) {
+Result<Registry> Registry::create(const RegistryOptions& options) {
   const CatalogOptions how{.plan_only = options.plan_only,
                            .strict = options.strict_manifests,
                            .elevated = options.elevated,
@@ -79,6 +79,7 @@ void Registry::probe_rest(std::vector<Found> fitting, const RegistryOptions& opt
   ProbeCache cache(options.cache_file, options.trust, wall_clock_s());
   const std::string machine = machine_signature(options.profile, options.launcher);
   std::vector<std::string> keys;
+  keys.reserve(fitting.size());
   std::vector<Verdict> verdicts(fitting.size());
   std::vector<std::size_t> unknown;
   for (std::size_t i = 0; i < fitting.size(); ++i) {

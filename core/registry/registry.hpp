@@ -45,7 +45,7 @@ class Registry {
  public:
   // Looks at every plugin. kUsage when a folder that was given is not there; a plugin that is not usable is
   // never an error but an entry of refused().
-  [[nodiscard]] static Result<Registry> create(RegistryOptions options);
+  [[nodiscard]] static Result<Registry> create(const RegistryOptions& options);
 
   // In the order in which they were found. Several versions of one id may be among them. Pointers and
   // references into it hold as long as the registry (a move keeps them).

@@ -50,9 +50,4 @@ void expect_pass(const OpCase& op_case, const std::string& group, Need need) {
   }
 }
 
-std::uint64_t next_seed() {
-  static std::uint64_t seed = 1;
-  return ++seed;
-}
-
 }  // namespace belay::kernel_tests

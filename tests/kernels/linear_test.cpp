@@ -2,6 +2,9 @@
 #include "tests/kernels/expect_pass.hpp"
 #include "tests/support/doctest.hpp"
 
+#include <algorithm>
+#include <iterator>
+#include <utility>
 #include <vector>
 
 namespace belay::kernel_tests {
@@ -92,6 +95,58 @@ TEST_CASE("linear: a row of no elements is refused or gives the bias") {
     expect_pass(linear_case(dtype, BELAY_NUMERICS_F32, {.tokens = 2, .k = 0, .n = 3}, Fill::kNormal,
                             WeightFill::kNormal, next_seed()),
                 "linear K=0", Need::kOptional);
+  }
+}
+
+// A shape of at most 2^19 products, so that the plain reference stays quick; small and odd sizes are as
+// likely as large ones.
+LinearShape random_shape(Random& random, DType dtype) {
+  const auto size_below = [&](std::uint64_t bits) {
+    return 1 + random.below(std::uint64_t{1} << random.below(bits + 1));
+  };
+  const std::size_t block = info(dtype).block_elems;
+  LinearShape shape{.tokens = size_below(7),
+                    .k = block * size_below(block == 1    ? 11
+                                            : block == 32 ? 6
+                                                          : 3),
+                    .n = size_below(9),
+                    .bias = random.coin()};
+  while (shape.tokens * shape.k * shape.n > (1U << 19)) {
+    shape.tokens = (shape.tokens + 1) / 2;
+    shape.n = (shape.n + 1) / 2;
+  }
+  return shape;
+}
+
+TEST_CASE("linear: shapes that nobody chose") {
+  for_each_type([](DType dtype, std::int32_t numerics) {
+    for (int i = 0; i < 30; ++i) {
+      Random random(next_seed());
+      const LinearShape shape = random_shape(random, dtype);
+      const Fill fill = random.coin() ? Fill::kNormal : kFiniteFills[random.below(std::size(kFiniteFills))];
+      check(dtype, numerics, shape, fill, random.below(4) == 0 ? WeightFill::kExtreme : WeightFill::kNormal);
+    }
+  });
+}
+
+// x with bytes between its rows that belong to nobody and decode to NaN.
+void spread_rows(Operand& x, std::size_t padding) {
+  const std::size_t rows = static_cast<std::size_t>(x.shape[0]);
+  const std::size_t row_bytes = x.bytes.size() / rows;
+  std::vector<std::uint8_t> apart(rows * (row_bytes + padding), 0xFF);
+  for (std::size_t row = 0; row < rows; ++row) {
+    std::copy_n(x.bytes.data() + row * row_bytes, row_bytes, apart.data() + row * (row_bytes + padding));
+  }
+  x.bytes = std::move(apart);
+  x.row_padding = static_cast<std::int64_t>(padding);
+}
+
+TEST_CASE("linear: rows that lie apart are refused or read by their stride") {
+  for (const DType dtype : {DType::kF32, DType::kQ4_0}) {
+    OpCase op_case = linear_case(dtype, BELAY_NUMERICS_F32, {.tokens = 4, .k = 64, .n = 6}, Fill::kNormal,
+                                 WeightFill::kNormal, next_seed());
+    spread_rows(op_case.inputs[0], 64);
+    expect_pass(op_case, "linear rows apart", Need::kOptional);
   }
 }
 

@@ -27,5 +27,12 @@ TEST_CASE("pointwise: every kind of value") {
   }
 }
 
+TEST_CASE("pointwise: an infinity of either sign stays visible") {
+  for (int i = 0; i < 8; ++i) {
+    check(2, 19, Fill::kInfinity);
+    check(2, 19, Fill::kNan);
+  }
+}
+
 }  // namespace
 }  // namespace belay::kernel_tests

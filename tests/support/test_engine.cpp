@@ -26,7 +26,7 @@ registry::Registry make_registry(const std::vector<std::filesystem::path>& furth
   options.profile = machine();
   options.launcher.program = BELAY_TEST_PROGRAM;
   options.cache_file = std::filesystem::path(BELAY_TEST_BINARY_DIR) / "probes.json";
-  auto made = registry::Registry::create(std::move(options));
+  auto made = registry::Registry::create(options);
   REQUIRE_MESSAGE(made.ok(), (made.ok() ? std::string() : made.error().message));
   return *std::move(made);
 }
