@@ -57,6 +57,17 @@ TEST_CASE("every type arrives, in the order of the file, with positions") {
   CHECK(belay::toml::type_name(table[6].value) == std::string("table"));
 }
 
+TEST_CASE("letters beyond ASCII outside of strings are an error, wherever they stand") {
+  for (const char* letter :
+       {"\u00e9", "\u0100", "\u15d4", "\u1eb0", "\u2500", "\u30e2", "\ufb00", "\U0001F600"}) {
+    for (const char* around : {"", "a", "a = ", "a = 1 ", "[t", "[t] ", "a = \"\"\"\\", "a = [1, ", "a.b "}) {
+      CAPTURE(letter);
+      CAPTURE(around);
+      CHECK_FALSE(error_of(std::string(around) + letter + "\n").message.empty());
+    }
+  }
+}
+
 TEST_CASE("bytes that are not plain UTF-8 text are refused, with their place") {
   CHECK(contains(error_of("\xEF\xBB\xBF"
                           "a = 1")
