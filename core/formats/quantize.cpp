@@ -17,19 +17,19 @@ namespace {
 using Values = std::span<const float>;
 using Bytes = std::span<std::byte>;
 
-template <class T, float (*kWiden)(T)>
+template <class T, float (*Widen)(T)>
 void widen(std::span<const std::byte> bytes, std::span<float> out) {
   for (std::size_t i = 0; i < out.size(); ++i) {
     T bits{};
     std::memcpy(&bits, bytes.data() + i * sizeof bits, sizeof bits);
-    out[i] = kWiden(bits);
+    out[i] = Widen(bits);
   }
 }
 
-template <std::uint16_t (*kNarrow)(float)>
+template <std::uint16_t (*Narrow)(float)>
 void narrow_all(Values x, Bytes out) {
   for (std::size_t i = 0; i < x.size(); ++i) {
-    const std::uint16_t bits = kNarrow(x[i]);
+    const std::uint16_t bits = Narrow(x[i]);
     std::memcpy(out.data() + i * sizeof bits, &bits, sizeof bits);
   }
 }
@@ -77,11 +77,11 @@ void encode_q4_0(std::span<const float, 32> x, std::span<std::byte, 18> out) {
   for (std::size_t i = 0; i < 16; ++i) out[2 + i] = static_cast<std::byte>(code(i) | code(i + 16) << 4U);
 }
 
-template <std::size_t kElems, std::size_t kBytes>
+template <std::size_t Elems, std::size_t Size>
 void each_block(Values x, Bytes out,
-                void (*encode)(std::span<const float, kElems>, std::span<std::byte, kBytes>)) {
-  for (std::size_t i = 0; i < x.size() / kElems; ++i) {
-    encode(x.subspan(i * kElems).template first<kElems>(), out.subspan(i * kBytes).template first<kBytes>());
+                void (*encode)(std::span<const float, Elems>, std::span<std::byte, Size>)) {
+  for (std::size_t i = 0; i < x.size() / Elems; ++i) {
+    encode(x.subspan(i * Elems).template first<Elems>(), out.subspan(i * Size).template first<Size>());
   }
 }
 

@@ -51,13 +51,13 @@ GroupValues weights_of(Group x) {
   float squares = 0;
   for (const float value : x) squares += value * value;
   const float typical = std::sqrt(squares / kGroupSize);
-  GroupValues weights;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled below
+  GroupValues weights;
   for (std::size_t i = 0; i < kGroupSize; ++i) weights[i] = typical + std::abs(x[i]);
   return weights;
 }
 
 GroupValues codes_of(Group x, float low, float steps) {
-  GroupValues codes;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled below
+  GroupValues codes;
   for (std::size_t i = 0; i < kGroupSize; ++i) codes[i] = code(steps * (x[i] - low), 0, kMostCode);
   return codes;
 }

@@ -135,7 +135,7 @@ TEST_CASE("ggml's reference quantisers make the same bytes") {
       {DType::kQ4_K, "2c563e6e67c914e67a37edf4727b70f2e5c2160f8e23d2d434bde6581fa9fb8d"},
       {DType::kQ6_K, "0f8e4e279230db389c20c193ca1ae3b11f56228ffd3e304eb129994245c635f2"},
   }};
-  const std::vector<float> values = reproducible_values(32 * 1024);
+  const std::vector<float> values = reproducible_values(std::size_t{32} * 1024);
   for (const Row& row : kRows)
     CHECK_MESSAGE(sha256_hex(quantized(row.to, values)) == row.sha256, to_string(row.to));
 }

@@ -2,9 +2,8 @@
 
 #include "core/formats/safetensors_writer.hpp"
 #include "tests/core/formats/allocations.hpp"
+#include "tests/core/formats/temporary_folder.hpp"
 #include "tests/support/doctest.hpp"
-
-#include <unistd.h>
 
 #include <array>
 #include <cstring>
@@ -14,27 +13,9 @@
 #include <vector>
 
 namespace belay::formats {
+using test::TemporaryFolder;
 
 namespace {
-
-// A folder of its own for one test, gone afterwards.
-class TemporaryFolder {
- public:
-  TemporaryFolder()
-      : path_(std::filesystem::temp_directory_path() / ("belay_safetensors_" + std::to_string(::getpid()))) {
-    std::filesystem::create_directories(path_);
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 std::string file_of(std::string_view header, std::size_t data_bytes, std::uint64_t claimed) {
   std::string out(8, '\0');
