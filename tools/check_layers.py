@@ -13,7 +13,7 @@ import sys
 CORE_LEVELS = [
     ["base"],
     ["hardware", "threading", "monitoring", "formats"],
-    ["manifest", "memory", "tokenizer", "graph"],
+    ["manifest", "memory", "tokenizer", "graph", "images"],
     ["registry", "models"],
     ["resolver"],
     ["dispatch"],
@@ -30,6 +30,8 @@ PACKAGES = [
     ("hwloc", r"hwloc", r"core/hardware/\w+\.(hpp|cpp)"),
     ("PCRE2", r"pcre2", r"core/tokenizer/\w+\.(hpp|cpp)"),
     ("utf8proc", r"utf8proc", r"core/tokenizer/\w+\.(hpp|cpp)"),
+    ("libjpeg-turbo", r"jpeglib\.h|jerror\.h", r"core/images/jpeg\.cpp"),
+    ("libspng", r"spng\.h", r"core/images/png\.cpp"),
     ("libsodium", r"sodium", r"core/base/\w+\.(hpp|cpp)"),
     ("fmt", r"fmt/", r"core/base/format\.hpp"),
     ("nlohmann-json", r"nlohmann/", r"core/base/json\.hpp"),

@@ -4,8 +4,10 @@
     tools/make_fixtures.py GOLDENS [OUT]
 
 GOLDENS is the folder that the generator `make_goldens.py` writes (its README says how). Copied as they are: the two
-quantised llama models, their cases, the quantisation blocks, the tokenizer cases and the SmolLM2 reference outputs. Made
-here: `qwen_tokenizer.gguf`, the metadata of the tiny Qwen3-VL text model without its tensors. Needs Python 3.11 only.
+quantised llama models, their cases, the quantisation blocks, the tokenizer cases, the SmolLM2 reference outputs, the
+images and the sizes they are resized to. Made here: `qwen_tokenizer.gguf`, the metadata of the tiny Qwen3-VL text model
+without its tensors; `cases/images.safetensors`, what preprocessing makes of the images: `NAME.resized`, the SHA-256 of
+the decoded pixels as the attribute `NAME.rgb`, and `NAME.pixel_values` of the smallest one. Needs Python 3.11 only.
 """
 import hashlib
 import json
@@ -24,10 +26,20 @@ COPIED = [
     "cases/llama_k__text.json",
     "cases/llama_k__text.safetensors",
     "cases/quant_blocks.safetensors",
+    "cases/smart_resize.json",
     "cases/tokenizer_cases.json",
+    "images/grad.png",
+    "images/gray.png",
+    "images/noise.png",
+    "images/rgba.png",
+    "images/shapes.png",
+    "images/tiny.png",
+    "images/wide.png",
     "smollm2_goldens.json",
 ]
 QWEN_SOURCE, QWEN_TOKENIZER = "vl_a/text-f32.gguf", "qwen_tokenizer.gguf"
+IMAGES = "cases/images.safetensors"
+SMALLEST, SMALLEST_CASE, SMALLEST_PLACE = "tiny", "vl_a__two_images", 1
 SCALAR_BYTES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 STRING, ARRAY = 8, 9
 
@@ -63,6 +75,45 @@ def without_tensors(data: bytes) -> bytes:
     return data[:8] + struct.pack("<Q", 0) + data[16 : metadata_end(data)]
 
 
+def read_safetensors(path: Path) -> dict:
+    """Name to (type, shape, bytes)."""
+    data = path.read_bytes()
+    start = 8 + struct.unpack_from("<Q", data)[0]
+    header = json.loads(data[8:start])
+    header.pop("__metadata__", None)
+    slices = {name: slice(*(start + at for at in entry["data_offsets"])) for name, entry in header.items()}
+    return {name: (entry["dtype"], entry["shape"], data[slices[name]]) for name, entry in header.items()}
+
+
+def safetensors(tensors: dict, attributes: dict) -> bytes:
+    header, at = {"__metadata__": attributes}, 0
+    for name, (dtype, shape, data) in tensors.items():
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [at, at + len(data)]}
+        at += len(data)
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text + b"".join(data for _, _, data in tensors.values())
+
+
+def smallest_pixel_values(goldens: Path) -> tuple:
+    """The rows of pixel_values that belong to the smallest image of the goldens."""
+    case = read_safetensors(goldens / f"cases/{SMALLEST_CASE}.safetensors")
+    _, (n_images, _), grids = case["image_grid_thw"]
+    counts = [t * h * w for t, h, w in struct.iter_unpack("<3i", grids)]
+    assert len(counts) == n_images, "image_grid_thw holds i32"
+    first, count = sum(counts[:SMALLEST_PLACE]), counts[SMALLEST_PLACE]
+    dtype, (_, width), data = case["pixel_values"]
+    return dtype, [count, width], data[first * width * 4 : (first + count) * width * 4]
+
+
+def preprocessed_images(goldens: Path) -> bytes:
+    source = read_safetensors(goldens / "cases/preproc.safetensors")
+    tensors = {name: tensor for name, tensor in sorted(source.items()) if name.endswith(".resized")}
+    tensors[f"{SMALLEST}.pixel_values"] = smallest_pixel_values(goldens)
+    attributes = {name: hashlib.sha256(tensor[2]).hexdigest() for name, tensor in source.items() if name.endswith(".rgb")}
+    return safetensors(dict(sorted(tensors.items(), key=lambda item: item[1][0])), attributes)
+
+
 def facts(path: Path) -> dict:
     data = path.read_bytes()
     return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
@@ -75,12 +126,13 @@ def main() -> None:
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(goldens / name, out / name)
     (out / QWEN_TOKENIZER).write_bytes(without_tensors((goldens / QWEN_SOURCE).read_bytes()))
+    (out / IMAGES).write_bytes(preprocessed_images(goldens))
     source = json.loads((goldens / "manifest.json").read_text())
     manifest = {
         "seed": source["seed"],
         "versions": source["versions"],
         "tree_sha256": source["tree_sha256"],
-        "files": {name: facts(out / name) for name in sorted([*COPIED, QWEN_TOKENIZER])},
+        "files": {name: facts(out / name) for name in sorted([*COPIED, QWEN_TOKENIZER, IMAGES])},
     }
     (out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
 
