@@ -76,13 +76,20 @@ class TreeBuilder final : public nlohmann::json_sax<Json> {
   }
 
   bool add(Json value) {
+    if (!count()) return false;
     place(std::move(value));
     return true;
+  }
+
+  bool count() {
+    if (++values_ <= limits_.max_values) return true;
+    return refuse(format("more than {} values", limits_.max_values));
   }
 
   bool open(Json container) {
     if (open_.size() == limits_.max_depth)
       return refuse(format("nested more than {} levels deep", limits_.max_depth));
+    if (!count()) return false;
     open_.push_back(place(std::move(container)));
     return true;
   }
@@ -96,6 +103,7 @@ class TreeBuilder final : public nlohmann::json_sax<Json> {
   Json root_;
   std::vector<Json*> open_;
   std::string key_;
+  std::size_t values_ = 0;
   std::string problem_;
 };
 

@@ -1,5 +1,6 @@
 // JSON in and out. The only file that includes nlohmann-json. Text from outside goes through parse_json,
-// which bounds the depth and refuses duplicate keys, invalid UTF-8 and integers that do not fit 64 bits.
+// which bounds depth and number of values and refuses duplicate keys, invalid UTF-8 and integers that do not
+// fit 64 bits.
 #pragma once
 
 #include "core/base/status.hpp"
@@ -16,6 +17,8 @@ using Json = nlohmann::ordered_json;  // keys stay in the order in which they we
 
 struct JsonLimits {
   std::size_t max_depth = 64;
+  std::size_t max_values = std::size_t{1}
+                           << 22U;  // of any type: "[]," takes 3 bytes of text, but 20 times that as a tree
 };
 
 [[nodiscard]] Result<Json> parse_json(std::string_view text, ErrorCode error, const JsonLimits& limits = {});

@@ -52,6 +52,16 @@ TEST_CASE("depth: the limit passes, one more is refused, a million end at once")
   CHECK(contains(problem(std::string(1000000, '[')), "64 levels"));
 }
 
+TEST_CASE("values: the limit passes, one more is refused, a tree much larger than its text is refused") {
+  const belay::JsonLimits limits{.max_values = 4};
+  CHECK(parse_json(R"([1,{"a":[]}])", ErrorCode::kUsage, limits).ok());
+  CHECK(contains(problem(R"([1,{"a":[]},2])", limits), "more than 4 values"));
+  CHECK(contains(problem(R"([1,{"a":[]},{}])", limits), "more than 4 values"));
+  std::string text = "[[]";
+  for (int i = 0; i < 5'000'000; ++i) text += ",[]";
+  CHECK(contains(problem(text + "]"), "more than 4194304 values"));
+}
+
 TEST_CASE("a vocabulary of 150 000 keys takes no quadratic time") {
   std::string text = "{\"k\":0";
   for (int i = 0; i < 150000; ++i) text += ",\"key" + std::to_string(i) + "\":" + std::to_string(i);
