@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/base/log.hpp"
+#include "core/base/status.hpp"
 
 #include <string_view>
 
@@ -10,8 +11,16 @@ namespace belay::host {
 // Sends log messages to stderr: warnings and errors always, the rest when `verbose`.
 void show_log(bool verbose);
 
-// Data, written and flushed at once. False when nobody reads any more.
+// Data, written and flushed at once. False when that failed; see output_status().
 bool write_out(std::string_view text);
+
+// Why data could not be written: kOutOfMemory when the disk is full, kGeneral otherwise. Not an error: that
+// the reader had enough, as `head` has.
+[[nodiscard]] Status output_status();
+
+// Standard files that the caller left closed are opened on nothing, so that no file of ours takes their
+// numbers and our words with them. First thing in the program.
+void secure_standard_files();
 
 // A line of talk.
 void say(std::string_view line);

@@ -1,13 +1,17 @@
 #include "host/console.hpp"
 #include "host/paths.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 #include <string>
 
 namespace belay::host {
 namespace {
+
+int output_error = 0;  // errno of the first data that could not be written
 
 bool write_all(int fd, std::string_view text) {
   while (!text.empty()) {
@@ -46,7 +50,25 @@ void show_log(bool verbose) {
   });
 }
 
-bool write_out(std::string_view text) { return write_all(STDOUT_FILENO, text); }
+bool write_out(std::string_view text) {
+  if (write_all(STDOUT_FILENO, text)) return true;
+  if (output_error == 0) output_error = errno;
+  return false;
+}
+
+Status output_status() {
+  if (output_error == 0 || output_error == EPIPE) return {};
+  const bool full = output_error == ENOSPC || output_error == EDQUOT;
+  return fail(full ? ErrorCode::kOutOfMemory : ErrorCode::kGeneral, "cannot write to stdout: {}",
+              std::strerror(output_error));
+}
+
+void secure_standard_files() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    // Open for reading only: what is written there still fails, and says so. The lowest free number is `fd`.
+    if (::fcntl(fd, F_GETFD) < 0 && errno == EBADF) ::open("/dev/null", O_RDONLY);
+  }
+}
 
 void say(std::string_view line) {
   const std::string whole = std::string(line) + "\n";

@@ -91,9 +91,12 @@ int main(int argc, char** argv) {
   if (!words.empty() && words[0] == belay::registry::kProbeArgument)
     return belay::registry::probe_child_main();
   if (!words.empty() && words[0] == kGpusArgument) return write_out(belay::hardware::describe_gpus()) ? 0 : 1;
+  secure_standard_files();
   install_signals();
   show_log(false);
   const auto result = dispatch_guarded(words);
-  if (result.ok()) return *result;
-  return show(result.error(), std::find(words.begin(), words.end(), "--json") != words.end());
+  const belay::Status written = output_status();
+  if (result.ok() && written.ok()) return *result;
+  return show(result.ok() ? written.error() : result.error(),
+              std::find(words.begin(), words.end(), "--json") != words.end());
 }

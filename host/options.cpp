@@ -60,7 +60,7 @@ constexpr std::array<Row, 6> kPlan = {{
     {"no-cache", kFlag, kLineOnly, "", "probe every plugin again"},
 }};
 
-constexpr std::array<Row, 19> kRun = {{
+constexpr std::array<Row, 20> kRun = {{
     {"model", kValue, kEverywhere, "FILE", "the model, a GGUF file; else SmolLM2 if tools/demo fetched it"},
     {"prompt", kValue, kLineOnly, "TEXT", "what to answer"},
     {"prompt-file", kValue, kLineOnly, "FILE", "the prompt, byte for byte from a file"},
@@ -76,18 +76,21 @@ constexpr std::array<Row, 19> kRun = {{
     {"ignore-eos", kFlag, kLineOnly, "", "go on after an end token"},
     {"context", kValue, kEverywhere, "N", "positions of the KV cache; else what prompt and answer need"},
     {"dump", kValue, kLineOnly, "FILE", "write input ids and logits as safetensors"},
+    {"trace", kValue, kLineOnly, "FILE", "write what ran when, for ui.perfetto.dev"},
     {"explain", kFlag, kLineOnly, "", "print the machine and the plan on stderr first"},
     {"quiet", kFlag, kLineOnly, "", "no figures on stderr"},
     {"require-signatures", kFlag, kEverywhere, "", "refuse plugins without a signature"},
     {"no-cache", kFlag, kLineOnly, "", "probe every plugin again"},
 }};
 
-constexpr std::array<Row, 7> kBench = {{
+constexpr std::array<Row, 8> kBench = {{
     {"model", kValue, kEverywhere, "FILE", "the model, a GGUF file; else SmolLM2 if tools/demo fetched it"},
     {"prefill", kValue, kLineOnly, "N", "tokens of the prefill test (default 512; 0: none)"},
     {"decode", kValue, kLineOnly, "N", "tokens of the decode test (default 128; 0: none)"},
     {"depth", kValue, kLineOnly, "D", "tokens in the context before decoding (default 1)"},
     {"repeat", kValue, kLineOnly, "R", "rounds (default 5), behind one that warms up"},
+    {"trace", kValue, kLineOnly, "FILE",
+     "write what ran when, for ui.perfetto.dev; slows the run down a little"},
     {"require-signatures", kFlag, kEverywhere, "", "refuse plugins without a signature"},
     {"no-cache", kFlag, kLineOnly, "", "probe every plugin again"},
 }};
@@ -157,10 +160,15 @@ std::string variable_name(std::string_view option) {
   return name;
 }
 
-Options collect(const po::parsed_options& parsed) {
+Result<Options> collect(Verb verb, const po::parsed_options& parsed) {
   Options options;
   std::map<std::string, std::vector<std::string>> values;
   for (const auto& option : parsed.options) {
+    if (option.string_key.empty()) {
+      return fail(ErrorCode::kUsage,
+                  "belay {}: \"{}\" belongs to no option; put texts in quotes behind --prompt", name_of(verb),
+                  printable(option.value.empty() ? "" : option.value.front()));
+    }
     auto& given = values[option.string_key];
     given.insert(given.end(), option.value.begin(), option.value.end());
   }
@@ -189,17 +197,12 @@ Result<Options> parse_command_line(Verb verb, std::span<const std::string> words
   namespace style = po::command_line_style;
   constexpr int kStyle = style::allow_long | style::long_allow_adjacent | style::long_allow_next;
   const po::options_description table = table_of(verb);
-  const po::positional_options_description no_words;
   try {
     const std::vector<std::string> given(words.begin(), words.end());
-    return collect(po::command_line_parser(given).options(table).positional(no_words).style(kStyle).run());
+    return collect(verb, po::command_line_parser(given).options(table).style(kStyle).run());
   } catch (const po::unknown_option& error) {
     return fail(ErrorCode::kUsage, "belay {}: unknown option {}; {}", name_of(verb),
                 printable(error.get_option_name()), hint(verb, error.get_option_name()));
-  } catch (const po::too_many_positional_options_error&) {
-    return fail(ErrorCode::kUsage,
-                "belay {}: a word that belongs to no option; put texts in quotes behind --prompt",
-                name_of(verb));
   } catch (const std::exception& error) {
     return fail(ErrorCode::kUsage, "belay {}: {}; see `belay {} --help`", name_of(verb),
                 printable(error.what(), 300), name_of(verb));

@@ -17,6 +17,12 @@ Error bad_json(const std::string& name, std::string_view what) {
   return fail(ErrorCode::kBadInput, "{}: {}", name, what);
 }
 
+Result<Json> read_json(const std::string& text, const std::string& name) {
+  auto json = parse_json(text, ErrorCode::kBadInput);
+  if (!json.ok()) return bad_json(name, json.error().message);
+  return json;
+}
+
 // content: a string, or a list of parts of which text can be taken.
 Result<std::string> content_text(const Json& content, const std::string& name) {
   if (content.is_string()) return content.get<std::string>();
@@ -53,6 +59,11 @@ Result<std::vector<std::int32_t>> encode_conversation(const std::vector<tokenize
 Result<std::vector<std::int32_t>> encode_text(const std::string& text, const tokenizer::Tokenizer& tokenizer,
                                               const formats::GgufFile& model, bool raw) {
   if (text.empty()) return fail(ErrorCode::kBadInput, "the prompt is empty; give at least one character");
+  if (const std::size_t bad = find_invalid_utf8(text); bad != std::string::npos) {
+    return fail(ErrorCode::kBadInput,
+                "the prompt is not UTF-8: its byte {} is {:#04x}; convert it, or give --prompt-ids", bad + 1,
+                static_cast<unsigned char>(text[bad]));
+  }
   if (raw) return tokenizer.encode(text, tokenizer::Specials::kParse);
   return encode_conversation({{"user", text}}, tokenizer, model);
 }
@@ -75,7 +86,7 @@ Result<std::vector<std::int32_t>> encode_words(const Prompt& prompt, const token
 }  // namespace
 
 Result<PromptMessages> parse_messages(const std::string& text, const std::string& name) {
-  BELAY_TRY_ASSIGN(const Json json, parse_json(text, ErrorCode::kBadInput));
+  BELAY_TRY_ASSIGN(const Json json, read_json(text, name));
   if (!json.is_array() || json.empty()) return bad_json(name, "must be a JSON array of at least one message");
   PromptMessages prompt;
   for (const Json& message : json) {
@@ -90,7 +101,7 @@ Result<PromptMessages> parse_messages(const std::string& text, const std::string
 }
 
 Result<PromptIds> parse_ids(const std::string& text, const std::string& name) {
-  BELAY_TRY_ASSIGN(const Json json, parse_json(text, ErrorCode::kBadInput));
+  BELAY_TRY_ASSIGN(const Json json, read_json(text, name));
   if (!json.is_array()) return bad_json(name, "must be a JSON array of token ids");
   PromptIds prompt;
   for (const Json& value : json) {

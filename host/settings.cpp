@@ -111,6 +111,19 @@ Result<std::vector<std::string>> read_list(const Options& options, const char* n
   }
 }
 
+Result<std::optional<std::filesystem::path>> read_output_path(const Options& options, const char* name) {
+  const auto path = read_path(options, name);
+  if (!path) return path;
+  std::error_code ignored;
+  // It will be replaced as a whole, which would take a device or a pipe away from everybody.
+  if (std::filesystem::exists(*path, ignored) && !std::filesystem::is_regular_file(*path, ignored))
+    return bad_value(options, name, path->string(), "a regular file");
+  const std::filesystem::path folder = path->has_parent_path() ? path->parent_path() : ".";
+  if (!std::filesystem::is_directory(folder, ignored))
+    return bad_value(options, name, path->string(), "in a folder that exists");
+  return path;
+}
+
 Result<CommonSettings> read_common(const Options& options) {
   CommonSettings settings;
   settings.json = options.has("json");

@@ -29,6 +29,11 @@ struct IntegerOption {
 // "a,b" as {"a", "b"}; empty parts are an error.
 [[nodiscard]] Result<std::vector<std::string>> read_list(const Options& options, const char* name);
 
+// A file to be written at the end; nothing without the option. kUsage now, not after the work, when it is
+// something else than a file or its folder does not exist.
+[[nodiscard]] Result<std::optional<std::filesystem::path>> read_output_path(const Options& options,
+                                                                            const char* name);
+
 // What every command that plans needs. Policy proper goes to the resolver.
 struct CommonSettings {
   bool json = false;

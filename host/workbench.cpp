@@ -96,6 +96,24 @@ Result<registry::Registry> find_plugins(const CommonSettings& settings, const ha
   return registry;
 }
 
+// A setting for a plugin that does not exist would be silence.
+Status check_plugin_options(const CommonSettings& settings, const registry::Registry& registry) {
+  const auto known = [&](std::string_view id) {
+    const auto usable = registry.usable();
+    const auto refused = registry.refused();
+    return std::any_of(usable.begin(), usable.end(),
+                       [&](const auto& plugin) { return plugin.manifest.id == id; }) ||
+           std::any_of(refused.begin(), refused.end(),
+                       [&](const auto& plugin) { return plugin.refusal.id == id; });
+  };
+  for (const auto& [key, value] : settings.plugin_options) {
+    const std::string id = key.substr(0, key.rfind('.'));
+    if (!known(id))
+      return fail(ErrorCode::kUsage, "--plugin-option {}: there is no plugin {}; see `belay probe`", key, id);
+  }
+  return {};
+}
+
 resolver::Policy policy_of(const CommonSettings& settings, const ConfigFile& config) {
   resolver::Policy policy;
   policy.level = settings.level;
@@ -129,6 +147,7 @@ Result<Workbench> prepare(Options& options, bool plan_only) {
   BELAY_TRY_ASSIGN(const SelfLauncher launcher, self_launcher());
   BELAY_TRY_ASSIGN(hardware::Profile profile, look_at_machine(settings, launcher));
   BELAY_TRY_ASSIGN(registry::Registry registry, find_plugins(settings, profile, launcher, plan_only));
+  BELAY_TRY(check_plugin_options(settings, registry));
   resolver::Policy policy = policy_of(settings, config);
   BELAY_TRY_ASSIGN(resolver::Resolution resolution, runtime::choose(profile, registry, policy));
   return Workbench{std::move(settings), std::move(profile), std::move(registry), std::move(policy),

@@ -35,6 +35,7 @@ Dispatcher::Dispatcher(const graph::Graph& graph, std::span<const std::unique_pt
       backends_(backends),
       fallbacks_(fallbacks),
       options_(options),
+      plain_(options.hook == nullptr && options.trace == nullptr),
       nodes_(graph.nodes.size()) {
   error_ = empty_error();
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
@@ -43,6 +44,7 @@ Dispatcher::Dispatcher(const graph::Graph& graph, std::span<const std::unique_pt
       link.backend = backends_[backend].get();
       link.backend_index = backend;
     }
+    if (options_.trace != nullptr) labels_.push_back(op_label(i));
   }
 }
 

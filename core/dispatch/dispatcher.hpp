@@ -8,6 +8,7 @@
 #include "core/dispatch/failure.hpp"
 #include "core/graph/graph.hpp"
 #include "core/memory/buffer.hpp"
+#include "core/monitoring/trace.hpp"
 
 #include <belay/ext/compute.h>
 
@@ -30,6 +31,7 @@ struct AssignmentHook {
 struct DispatchOptions {
   bool strict = false;  // a fallback is an error
   AssignmentHook* hook = nullptr;
+  monitoring::Trace* trace = nullptr;  // gets a span for every call of a kernel
 };
 
 // Indices into the backends, best first, for each node of the graph.
@@ -37,7 +39,8 @@ using Chains = std::vector<std::vector<std::uint8_t>>;
 
 class Dispatcher {
  public:
-  // The graph, the backends and the log must outlive the dispatcher.
+  // The graph, the backends and the log must outlive the dispatcher; the trace is to be written before it
+  // ends.
   Dispatcher(const graph::Graph& graph, std::span<const std::unique_ptr<Backend>> backends,
              const Chains& chains, FallbackLog& fallbacks, const DispatchOptions& options);
   ~Dispatcher();
@@ -57,7 +60,7 @@ class Dispatcher {
   [[nodiscard]] Status run(std::size_t index, belay_run_t& run) {
     Node& node = nodes_[index];
     Link& link = node.links[node.active];
-    if (options_.hook == nullptr && link.backend->healthy()) [[likely]] {
+    if (plain_ && link.backend->healthy()) [[likely]] {
       prepare_run(run);
       const belay_status_t status = link.kernel->run(link.kernel, &run);
       if (status == BELAY_OK) [[likely]] {
@@ -103,7 +106,8 @@ class Dispatcher {
   Status bind_link(const belay_op_t& op, const Compute& compute, Link& link);
   Status reserve_workspace(const Compute& compute, const belay_kernel_t* kernel);
   [[nodiscard]] Error nobody_left(std::size_t index) const;
-  // recovery.cpp: what happens when a call fails
+  // recovery.cpp: what happens when a call fails, or is watched
+  belay_status_t call_kernel(std::size_t index, const Link& link, belay_run_t& run);
   Status run_with_care(std::size_t index, belay_run_t& run);
   Status replay(std::size_t index, belay_run_t& run);
   Status recover(std::size_t index, belay_run_t& run, belay_status_t status);
@@ -115,6 +119,8 @@ class Dispatcher {
   std::span<const std::unique_ptr<Backend>> backends_;
   FallbackLog& fallbacks_;
   DispatchOptions options_;
+  bool plain_;                       // nobody watches the calls
+  std::vector<std::string> labels_;  // of the nodes, when there is a trace
   std::vector<Node> nodes_;
   memory::Buffer workspace_;
   std::uint64_t max_tokens_ = 0;

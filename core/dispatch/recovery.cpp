@@ -6,13 +6,21 @@
 
 namespace belay::dispatch {
 
+// One call of a kernel, with its span when there is a trace.
+belay_status_t Dispatcher::call_kernel(std::size_t index, const Link& link, belay_run_t& run) {
+  prepare_run(run);
+  if (options_.trace == nullptr) return link.kernel->run(link.kernel, &run);
+  const monitoring::Span span(options_.trace, labels_[index], link.backend->id());
+  return link.kernel->run(link.kernel, &run);
+}
+
 void Dispatcher::completed(const Link& link) {
   link.backend->count_success();
   if (options_.hook != nullptr) options_.hook->recorded.push_back(link.backend_index);
 }
 
-// The way of a call that is not the plain one: an assignment is recorded or replayed, or the head is out of
-// use.
+// The way of a call that is not the plain one: an assignment is recorded or replayed, a trace is kept, or the
+// head is out of use.
 Status Dispatcher::run_with_care(std::size_t index, belay_run_t& run) {
   Node& node = nodes_[index];
   if (options_.hook != nullptr && !options_.hook->replay.empty()) return replay(index, run);
@@ -20,8 +28,7 @@ Status Dispatcher::run_with_care(std::size_t index, belay_run_t& run) {
   if (!head.backend->healthy()) {
     return fall_back(index, run, {BELAY_INTERNAL, BELAY_SCOPE_PLUGIN, head.backend->trouble()});
   }
-  prepare_run(run);
-  const belay_status_t status = head.kernel->run(head.kernel, &run);
+  const belay_status_t status = call_kernel(index, head, run);
   if (status != BELAY_OK) return recover(index, run, status);
   completed(head);
   return {};
@@ -36,8 +43,7 @@ Status Dispatcher::replay(std::size_t index, belay_run_t& run) {
   for (Link& link : nodes_[index].links) {
     if (link.backend_index != hook.replay[call]) continue;
     BELAY_TRY(make_ready(index, link));
-    prepare_run(run);
-    const belay_status_t status = link.kernel->run(link.kernel, &run);
+    const belay_status_t status = call_kernel(index, link, run);
     if (status != BELAY_OK) {
       return fail(ErrorCode::kGeneral, "replay: call {}, {} on {}: {}", call, op_label(index),
                   link.backend->id(), text(describe(status, error_)));
@@ -79,8 +85,7 @@ Status Dispatcher::fall_back(std::size_t index, belay_run_t& run, Failure failur
   for (std::size_t i = node.active + 1; i < node.links.size(); ++i) {
     Link& link = node.links[i];
     if (link.dropped || !link.backend->healthy() || !make_ready(index, link).ok()) continue;
-    prepare_run(run);
-    const belay_status_t status = link.kernel->run(link.kernel, &run);
+    const belay_status_t status = call_kernel(index, link, run);
     if (status == BELAY_CANCELLED) return Error{ErrorCode::kInterrupted, "interrupted"};
     if (status != BELAY_OK) {
       failed.emplace_back(&link, note_failure(link, status));

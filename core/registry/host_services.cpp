@@ -95,6 +95,14 @@ struct Services {
     }
   }
 
+  static void trace_begin(void* context, belay_str_t name) noexcept {
+    of(context).callbacks.trace->begin(view(name), of(context).plugin);
+  }
+  static void trace_end(void* context) noexcept { of(context).callbacks.trace->end(); }
+  static void counter_add(void* context, belay_str_t name, std::int64_t delta) noexcept {
+    of(context).callbacks.trace->count(view(name), of(context).plugin, delta);
+  }
+
   static belay_host_t table(Context& context) {
     belay_host_t host{};
     host.struct_size = sizeof host;
@@ -111,6 +119,11 @@ struct Services {
     host.cancelled = cancelled;
     host.has_cpu_feature = has_cpu_feature;
     host.config = config;
+    if (context.callbacks.trace != nullptr) {
+      host.trace_begin = trace_begin;
+      host.trace_end = trace_end;
+      host.counter_add = counter_add;
+    }
     return host;
   }
 };

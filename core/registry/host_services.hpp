@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/hardware/profile.hpp"
+#include "core/monitoring/trace.hpp"
 
 #include <belay/host.h>
 
@@ -19,7 +20,7 @@
 namespace belay::registry {
 
 // Where the services get their substance. What is left empty works plainly: all on the calling thread, never
-// cancelled, no CPU feature, no setting.
+// cancelled, no CPU feature, no setting, no trace.
 struct HostCallbacks {
   // As belay_host_t describes them; `threads` comes first.
   belay_status_t (*parallel_for)(void* threads, std::uint64_t count, std::uint64_t grain, belay_range_fn body,
@@ -29,6 +30,7 @@ struct HostCallbacks {
   const std::atomic<bool>* cancelled = nullptr;
   std::vector<std::string> cpu_features;                   // usable ones, by GCC's names
   std::map<std::string, std::string, std::less<>> config;  // "plugin_id.key" to the user's value
+  monitoring::Trace* trace = nullptr;                      // without one the entries of the trace are NULL
 };
 
 // The features of a profile that a plugin may use; none when they are unknown.

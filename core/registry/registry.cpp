@@ -94,6 +94,7 @@ void Registry::probe_rest(std::vector<Found> fitting, const RegistryOptions& opt
     const ProbeSettings settings{options.launcher, hardware::write_profile(options.profile),
                                  options.elevated};
     std::vector<ProbeSubject> subjects;
+    subjects.reserve(unknown.size());
     for (const std::size_t i : unknown) subjects.push_back({&fitting[i].manifest, &*fitting[i].library});
     auto fresh = probe_all(subjects, settings);
     for (std::size_t k = 0; k < unknown.size(); ++k) {
@@ -142,10 +143,12 @@ Result<Plugin*> Registry::open(std::string_view id, HostServices& services, std:
   if (candidate->plugin != nullptr) return candidate->plugin;
   if (plan_only_)
     return fail(ErrorCode::kNoPlugin, "{} is known from its manifest alone and cannot be opened", id);
-  if (!candidate->library) return fail(ErrorCode::kNoPlugin, "{} could not be opened before", id);
+  if (!candidate->library && !candidate->loaded)
+    return fail(ErrorCode::kNoPlugin, "{} could not be opened before", id);
   auto plugin = load(*candidate, services);
   candidate->library.reset();
   if (!plugin) {
+    candidate->loaded.reset();
     const Refusal why = refusal(candidate->manifest.id, std::move(plugin).objection());
     refuse(candidate->manifest, candidate->library_path, why);
     return fail(ErrorCode::kNoPlugin, "{} cannot be used: {} ({})", id, why.detail, why.reason);
@@ -155,11 +158,23 @@ Result<Plugin*> Registry::open(std::string_view id, HostServices& services, std:
 }
 
 Checked<std::unique_ptr<Plugin>> Registry::load(Candidate& candidate, HostServices& services) const {
-  auto verified = verify(*candidate.library, candidate.manifest);
-  if (!verified) return std::move(verified).objection();
-  auto library = Library::load(*std::move(candidate.library), verified->elf);
-  if (!library) return std::move(library).objection();
-  return Plugin::open(candidate.manifest, *library, services.table(candidate.manifest.id));
+  if (!candidate.loaded) {
+    auto verified = verify(*candidate.library, candidate.manifest);
+    if (!verified) return std::move(verified).objection();
+    auto library = Library::load(*std::move(candidate.library), verified->elf);
+    if (!library) return std::move(library).objection();
+    candidate.loaded = *library;
+  }
+  return Plugin::open(candidate.manifest, *candidate.loaded, services.table(candidate.manifest.id));
+}
+
+void Registry::close() {
+  for (Candidate& candidate : usable_) {
+    if (candidate.plugin == nullptr) continue;
+    if (candidate.plugin->state() == Plugin::State::kQuarantined) candidate.loaded.reset();
+    candidate.plugin = nullptr;
+  }
+  plugins_.clear();
 }
 
 void Registry::quarantine(Plugin& plugin, std::string why) {

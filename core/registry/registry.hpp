@@ -37,6 +37,7 @@ struct Candidate {
   manifest::Manifest manifest;
   std::filesystem::path library_path;
   std::optional<LibraryFile> library;  // open until the plugin is loaded; absent when plan_only
+  std::optional<Library> loaded{};     // from then on, unless the plugin could not be opened
   Device device;                       // what the probe saw; empty when plan_only
   Plugin* plugin = nullptr;            // once it is open
 };
@@ -57,9 +58,14 @@ class Registry {
 
   // The plugin, opened now if it was not yet: its library is hashed and checked through the descriptor that
   // was probed, loaded, and its first device opened. `version` decides between several; empty means the
-  // highest. kNoPlugin with the reason when that fails, also the next time. `services` outlives the registry.
+  // highest. kNoPlugin with the reason when that fails, also the next time. `services` must live until the
+  // plugin is closed.
   [[nodiscard]] Result<Plugin*> open(std::string_view id, HostServices& services,
                                      std::string_view version = {});
+
+  // Closes all open plugins, of which nothing may be in use any more. open() opens them again, with other
+  // services; those in quarantine it does not.
+  void close();
 
   // Takes an open plugin out of use for the rest of this run.
   void quarantine(Plugin& plugin, std::string why);

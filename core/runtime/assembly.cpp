@@ -49,7 +49,7 @@ Result<std::unique_ptr<Assembly>> Assembly::create(const hardware::Profile& prof
                                                    registry::Registry& registry,
                                                    const resolver::Resolution& resolution,
                                                    formats::GgufFile file, const AssemblyOptions& options) {
-  std::unique_ptr<Assembly> assembly(new Assembly(std::move(file)));
+  std::unique_ptr<Assembly> assembly(new Assembly(registry, std::move(file)));
   const auto optimizations = resolver::ids_of(resolution.optimizations);
   BELAY_TRY_ASSIGN(assembly->decoder_, models::build_decoder(assembly->file_, cache_dtype(optimizations)));
   const auto manifests = selected_manifests(registry, resolution);
@@ -69,6 +69,12 @@ Result<std::unique_ptr<Assembly>> Assembly::create(const hardware::Profile& prof
   return assembly;
 }
 
+// The kernels first, then the plugins, which may still ask for their services while they close.
+Assembly::~Assembly() {
+  engine_.reset();
+  registry_.close();
+}
+
 std::unique_ptr<registry::HostServices> Assembly::make_services(const hardware::Profile& profile,
                                                                 const AssemblyOptions& options) const {
   registry::HostCallbacks callbacks;
@@ -84,6 +90,7 @@ std::unique_ptr<registry::HostServices> Assembly::make_services(const hardware::
   callbacks.cancelled = options.interrupted;
   callbacks.cpu_features = registry::usable_features(profile);
   callbacks.config = options.plugin_options;
+  callbacks.trace = options.dispatch.trace;
   return std::make_unique<registry::HostServices>(std::move(callbacks));
 }
 

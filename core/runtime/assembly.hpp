@@ -31,12 +31,17 @@ struct AssemblyOptions {
 
 class Assembly {
  public:
-  // Opens the plugins that head a chain and asks them; binds nothing yet. `registry` outlives the assembly.
+  // Opens the plugins that head a chain and asks them; binds nothing yet. `registry` outlives the assembly,
+  // which closes its plugins at the end: no two assemblies at a time have the same registry.
   [[nodiscard]] static Result<std::unique_ptr<Assembly>> create(const hardware::Profile& profile,
                                                                 registry::Registry& registry,
                                                                 const resolver::Resolution& resolution,
                                                                 formats::GgufFile file,
                                                                 const AssemblyOptions& options);
+
+  Assembly(const Assembly&) = delete;
+  Assembly& operator=(const Assembly&) = delete;
+  ~Assembly();
 
   [[nodiscard]] const formats::GgufFile& file() const { return file_; }
   [[nodiscard]] const models::Decoder& decoder() const { return decoder_; }
@@ -44,10 +49,12 @@ class Assembly {
   [[nodiscard]] Engine& engine() { return *engine_; }
 
  private:
-  explicit Assembly(formats::GgufFile file) : file_(std::move(file)) {}
+  Assembly(registry::Registry& registry, formats::GgufFile file)
+      : registry_(registry), file_(std::move(file)) {}
   [[nodiscard]] std::unique_ptr<registry::HostServices> make_services(const hardware::Profile& profile,
                                                                       const AssemblyOptions& options) const;
 
+  registry::Registry& registry_;
   formats::GgufFile file_;
   models::Decoder decoder_;
   std::unique_ptr<threading::Pool> pool_;

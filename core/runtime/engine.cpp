@@ -7,6 +7,7 @@ Engine::Engine(const models::Decoder& decoder, Plan plan,
                const dispatch::DispatchOptions& options)
     : decoder_(decoder),
       plan_(std::move(plan)),
+      trace_(options.trace),
       backends_(std::move(backends)),
       body_(decoder.body, backends_, plan_.body_chains, fallbacks_, options),
       head_(decoder.head, backends_, plan_.head_chains, fallbacks_, options) {}
@@ -39,7 +40,8 @@ Status Engine::bind() {
 }
 
 Result<std::unique_ptr<Session>> Engine::session(threading::Pool& pool, const Stop& stop) {
-  return Session::create(decoder_, body_, head_, pool, {plan_.context, plan_.chunk, plan_.cache}, stop);
+  return Session::create(decoder_, body_, head_, pool, {plan_.context, plan_.chunk, plan_.cache, trace_},
+                         stop);
 }
 
 std::map<std::string, std::uint64_t> Engine::calls() const {

@@ -42,6 +42,7 @@ class Engine {
 
   const models::Decoder& decoder_;
   Plan plan_;
+  monitoring::Trace* trace_;
   std::vector<std::unique_ptr<dispatch::Backend>> backends_;
   dispatch::FallbackLog fallbacks_;
   dispatch::Dispatcher body_;

@@ -21,7 +21,7 @@ Result<std::uint64_t> choose_context(const models::DecoderConfig& config, std::u
   if (wanted == 0) return std::min<std::uint64_t>(config.context_length, kUsualContext);
   if (wanted <= config.context_length) return wanted;
   return fail(ErrorCode::kBadInput,
-              "{} positions are wanted, but the model's context is {}; shorten the prompt or --max-tokens",
+              "{} positions are wanted, but the model's context is {}; shorten the prompt, --max-tokens or --context",
               wanted, config.context_length);
 }
 

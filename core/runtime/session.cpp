@@ -15,7 +15,7 @@ Result<std::unique_ptr<Session>> Session::create(const models::Decoder& decoder,
   BELAY_TRY_ASSIGN(memory::KvCache cache,
                    memory::KvCache::create({config.n_layers, config.n_kv_heads, config.head_dim,
                                             options.context, options.cache}));
-  std::unique_ptr<Session> session(new Session(decoder, pool, std::move(cache), options.chunk));
+  std::unique_ptr<Session> session(new Session(decoder, pool, std::move(cache), options));
   BELAY_TRY_ASSIGN(session->body_,
                    Executor::create(decoder.body, body, options.chunk, &session->cache_, stop));
   BELAY_TRY_ASSIGN(session->head_, Executor::create(decoder.head, head, kHeadRows, nullptr, stop));
@@ -50,6 +50,7 @@ Status Session::feed(std::span<const std::int32_t> tokens, const LogitsSink& sin
 }
 
 Status Session::step(std::span<const std::int32_t> tokens, bool last, const LogitsSink& sink) {
+  const monitoring::Span span(trace_, "step", {}, tokens.size());
   std::iota(positions_.begin(), positions_.begin() + static_cast<std::ptrdiff_t>(tokens.size()),
             static_cast<std::int32_t>(position_));
   const std::array<const void*, 2> inputs = {tokens.data(), positions_.data()};

@@ -4,6 +4,7 @@
 
 #include "core/memory/kv_cache.hpp"
 #include "core/models/decoder.hpp"
+#include "core/monitoring/trace.hpp"
 #include "core/runtime/executor.hpp"
 #include "core/threading/pool.hpp"
 
@@ -18,6 +19,7 @@ struct SessionOptions {
   std::uint64_t context = 0;  // positions that the cache has room for
   std::uint64_t chunk = 512;  // most tokens of one step
   DType cache = DType::kF32;
+  monitoring::Trace* trace = nullptr;  // gets a span for every step
 };
 
 // Most rows of logits computed at once; a row is as wide as the vocabulary.
@@ -46,8 +48,13 @@ class Session {
   void rewind(std::uint64_t position) { position_ = std::min(position, position_); }
 
  private:
-  Session(const models::Decoder& decoder, threading::Pool& pool, memory::KvCache cache, std::uint64_t chunk)
-      : decoder_(decoder), pool_(pool), cache_(std::move(cache)), chunk_(chunk) {}
+  Session(const models::Decoder& decoder, threading::Pool& pool, memory::KvCache cache,
+          const SessionOptions& options)
+      : decoder_(decoder),
+        pool_(pool),
+        cache_(std::move(cache)),
+        chunk_(options.chunk),
+        trace_(options.trace) {}
 
   Status check(std::span<const std::int32_t> tokens) const;
   Status step(std::span<const std::int32_t> tokens, bool last, const LogitsSink& sink);
@@ -58,6 +65,7 @@ class Session {
   threading::Pool& pool_;
   memory::KvCache cache_;
   std::uint64_t chunk_;
+  monitoring::Trace* trace_;
   std::optional<Executor> body_;
   std::optional<Executor> head_;
   std::vector<std::int32_t> positions_;

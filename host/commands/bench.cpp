@@ -4,6 +4,7 @@
 #include "host/console.hpp"
 #include "host/json_output.hpp"
 #include "host/model_setup.hpp"
+#include "host/trace_file.hpp"
 #include "host/workbench.hpp"
 
 #include <algorithm>
@@ -110,15 +111,17 @@ std::string test_text(const char* name, std::uint64_t tokens, const std::vector<
 Result<int> bench_command(Options& options) {
   BELAY_TRY_ASSIGN(Workbench bench, prepare(options, false));
   BELAY_TRY_ASSIGN(const BenchSettings settings, read_bench_settings(options));
+  BELAY_TRY_ASSIGN(const TraceFile trace, TraceFile::from(options));
   BELAY_TRY_ASSIGN(formats::GgufFile file, open_model(bench.settings));
   const std::uint64_t context =
       std::max({settings.prefill, settings.depth + settings.decode, std::uint64_t{1}});
-  BELAY_TRY_ASSIGN(const auto assembly, assemble(bench, std::move(file), context, {}));
+  BELAY_TRY_ASSIGN(const auto assembly, assemble(bench, std::move(file), context, {.trace = trace.trace()}));
   BELAY_TRY(assembly->engine().bind());
   const runtime::Stop stop = make_stop(bench.settings);
   BELAY_TRY_ASSIGN(const auto session, assembly->engine().session(assembly->pool(), stop));
   const Tokens tokens(assembly->decoder().config.vocab_size);
   BELAY_TRY_ASSIGN(const Speeds speeds, measure(*session, tokens, settings));
+  BELAY_TRY(trace.write());
   std::vector<std::string> plugins;
   for (const auto& [plugin, calls] : assembly->engine().calls()) plugins.push_back(plugin);
   if (!bench.settings.json) {

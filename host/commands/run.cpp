@@ -12,6 +12,7 @@
 #include "host/plan_output.hpp"
 #include "host/prompt.hpp"
 #include "host/signals.hpp"
+#include "host/trace_file.hpp"
 #include "host/workbench.hpp"
 
 #include <algorithm>
@@ -54,19 +55,21 @@ Result<RunSettings> read_run_settings(const Options& options) {
   settings.ignore_end = options.has("ignore-eos");
   settings.explain = options.has("explain");
   settings.quiet = options.has("quiet");
-  if (const auto dump = options.text("dump")) settings.dump = *dump;
+  BELAY_TRY_ASSIGN(settings.dump, read_output_path(options, "dump"));
   return settings;
 }
 
 // One run from the loaded model to its output.
 class Run {
  public:
-  Run(Workbench bench, RunSettings settings, Clock::time_point start)
-      : bench_(std::move(bench)), settings_(std::move(settings)), start_(start) {}
+  Run(Workbench bench, RunSettings settings, TraceFile trace, Clock::time_point start)
+      : bench_(std::move(bench)), settings_(std::move(settings)), trace_(std::move(trace)), start_(start) {}
 
   Result<int> execute(const Prompt& prompt) {
     BELAY_TRY(load(prompt));
-    BELAY_TRY(answer());
+    const Status answered = answer();
+    BELAY_TRY(trace_.write());  // of a run that failed, too
+    BELAY_TRY(answered);
     if (settings_.dump) BELAY_TRY(dump_.write(*settings_.dump, sequence()));
     bench_.settings.json ? show_json() : show_figures();
     switch (generation_.finish) {
@@ -87,7 +90,7 @@ class Run {
     BELAY_TRY_ASSIGN(tokenizer_, open_tokenizer(file));
     BELAY_TRY_ASSIGN(prompt_, encode_prompt(prompt, *tokenizer_, file, settings_.raw));
     BELAY_TRY_ASSIGN(const std::uint64_t context, needed_context(file));
-    BELAY_TRY_ASSIGN(assembly_, assemble(bench_, std::move(file), context, {}));
+    BELAY_TRY_ASSIGN(assembly_, assemble(bench_, std::move(file), context, {.trace = trace_.trace()}));
     progress("binding the plugins");
     BELAY_TRY(assembly_->engine().bind());
     progress("");
@@ -148,7 +151,9 @@ class Run {
   }
 
   [[nodiscard]] double prefill_speed() const {
-    return generation_.prefill_s > 0 ? static_cast<double>(prompt_.size()) / generation_.prefill_s : 0;
+    const std::uint64_t read =
+        std::min<std::uint64_t>(session_->position(), prompt_.size());  // all, unless stopped
+    return generation_.prefill_s > 0 ? static_cast<double>(read) / generation_.prefill_s : 0;
   }
   [[nodiscard]] double decode_speed() const {
     const std::uint64_t steps =
@@ -200,6 +205,7 @@ class Run {
 
   Workbench bench_;
   RunSettings settings_;
+  TraceFile trace_;
   Clock::time_point start_;
   runtime::Stop stop_;
   std::optional<tokenizer::Tokenizer> tokenizer_;
@@ -223,7 +229,8 @@ Result<int> run_command(Options& options) {
     return fail(ErrorCode::kBadInput,
                 "--image: this model has no vision part; leave the image out or take a vision model");
   }
-  return Run(std::move(bench), std::move(settings), start).execute(prompt);
+  BELAY_TRY_ASSIGN(TraceFile trace, TraceFile::from(options));
+  return Run(std::move(bench), std::move(settings), std::move(trace), start).execute(prompt);
 }
 
 }  // namespace belay::host

@@ -24,6 +24,8 @@ class Commands(ProgramTest):
         self.assert_error(self.belay(), 2, "--help")
         self.assert_error(self.belay("walk"), 2, "walk")
         self.assert_error(self.belay("run", "--promt", "x"), 2, "did you mean --prompt")
+        self.assert_error(self.belay("run", "--prompt", "x", "stray"), 2, '"stray"', "quotes")
+        self.assert_error(self.belay("run", "--model", MODEL, "--prompt", "x", "--plugin-option", "nobody.key=1"), 2, "nobody", "belay probe")
         self.assert_error(self.belay("run", "--level", "extreme"), 2, "extreme", "minimal")
         self.assert_error(self.belay("run", "--model", MODEL, "--prompt", "a", "--prompt-file", "b"), 2, "keep one")
 
@@ -128,6 +130,66 @@ class Commands(ProgramTest):
         self.assertLessEqual(answer["decode"]["tok_per_s"]["min"], answer["decode"]["tok_per_s"]["max"])
 
 
+    def test_trace(self):
+        """A trace opens in a viewer: its spans nest, and each call of a kernel names op and plugin."""
+        path = os.path.join(self.home, "trace.json")
+        answer = self.belay("run", "--model", MODEL, "--prompt", "Hello", "--max-tokens", "3", "--ignore-eos", "--plugin-dir", FAULTY,
+                            "--trace", path, "--json").json()
+        with open(path, encoding="utf-8") as file:
+            trace = json.load(file)
+        self.assertEqual(trace["otherData"]["dropped_events"], 0)
+        spans = [event for event in trace["traceEvents"] if event["ph"] == "X"]
+        open_spans, counts = {}, {"step": 0, "op": 0, "sound kernel": 0}
+        for span in spans:
+            around = open_spans.setdefault(span["tid"], [])
+            while around and around[-1]["ts"] + around[-1]["dur"] <= span["ts"]:
+                around.pop()
+            if around:
+                self.assertLessEqual(span["ts"] + span["dur"], around[-1]["ts"] + around[-1]["dur"] + 0.001)
+            if span["name"] == "step":
+                self.assertEqual(around, [])
+                counts["step"] += 1
+            elif span["name"] == "sound kernel":  # what test.faulty says of itself
+                self.assertEqual(around[-1]["args"]["plugin"], "test.faulty")
+                counts["sound kernel"] += 1
+            else:
+                self.assertRegex(span["name"], r"^(linear|rms_norm|rope|attention|kv_write|silu_mul|add|embed)/")
+                self.assertIn(span["args"]["plugin"], answer["ops"])
+                self.assertEqual(around[-1]["name"], "step")
+                counts["op"] += 1
+            around.append(span)
+        self.assertEqual(counts["step"], 3)  # the prompt, and each token that was fed back
+        self.assertEqual(counts["op"], sum(answer["ops"].values()))
+        self.assertEqual(counts["sound kernel"], answer["ops"]["test.faulty"])
+        runs = [event["args"]["value"] for event in trace["traceEvents"] if event["ph"] == "C"]
+        self.assertEqual(runs, list(range(1, answer["ops"]["test.faulty"] + 1)))
+        self.belay("bench", "--model", MODEL, "--prefill", "4", "--decode", "2", "--repeat", "1", "--trace", path)
+        with open(path, encoding="utf-8") as file:
+            self.assertIn("traceEvents", json.load(file))
+
+    def test_a_file_that_cannot_be_written_is_refused_before_the_work(self):
+        for option in ("--trace", "--dump"):
+            words = ("run", "--model", MODEL, "--prompt", "Hi", "--max-tokens", "1", option)
+            self.assert_error(self.belay(*words, "/no/such/folder/file"), 2, option, "folder")
+            self.assert_error(self.belay(*words, self.home), 2, option, "regular file")
+            self.assert_error(self.belay(*words, "/dev/null"), 2, option, "regular file")
+
+
+    def test_what_stdout_does_not_take_is_an_error(self):
+        for words in ("probe --json", f"run --model {MODEL} --prompt Hi --max-tokens 3", f"run --model {MODEL} --prompt Hi --max-tokens 3 --json"):
+            for target, code, what in ((">/dev/full", 6, "No space left"), (">&-", 1, "stdout")):
+                with self.subTest(words, target=target):
+                    process = subprocess.run(f"exec {BELAY} {words} {target}", shell=True, env=self.environment(), capture_output=True)
+                    self.assertEqual(process.returncode, code, process.stderr)
+                    self.assertIn(what, process.stderr.decode())
+
+    def test_a_reader_that_had_enough_is_no_error(self):
+        process = subprocess.run(f"{BELAY} run --model {MODEL} --prompt Hi --max-tokens 200 --ignore-eos | head -c 1", shell=True,
+                                 env=self.environment(), capture_output=True)
+        self.assertEqual(len(process.stdout), 1)
+        self.assertNotIn("cannot write", process.stderr.decode())
+
+
 class Faults(ProgramTest):
     def test_a_fallback_is_printed_and_counted(self):
         words = ("run", "--model", MODEL, "--prompt", "Hi", "--max-tokens", "4", "--plugin-dir", FAULTY, "--level", "minimal")
@@ -149,7 +211,11 @@ class Faults(ProgramTest):
         self.assertRegex(error["message"], r"(linear|rms_norm|rope|attention|kv_write|silu_mul|add|embed)/")
 
     def test_deadline(self):
-        self.assertEqual(self.belay("run", "--model", MODEL, "--prompt", "Hi", "--deadline", "0.000001").code, 124)
+        late = self.belay("run", "--model", MODEL, "--prompt", "Hi", "--deadline", "0.000001", "--json")
+        self.assertEqual(late.code, 124)
+        self.assertEqual(late.json()["finish"], "interrupted")
+        self.assertEqual(late.json()["timings"]["prefill_tok_per_s"], 0)  # nothing of the prompt was read
+        self.assert_error(self.belay("bench", "--model", MODEL, "--deadline", "0.000001", "--json"), 124, "--deadline")
 
     def test_interrupt_ends_within_a_token_and_reports(self):
         ids = self.write("long.json", json.dumps([5] * 100))
@@ -182,7 +248,7 @@ class BadInput(ProgramTest):
 
         self.assert_error(run(), 2, "--prompt")
         self.assert_error(run("--prompt", ""), 3, "empty")
-        self.assert_error(run("--prompt-file", self.write("bytes", b"ab\xff\xfe")), 3, "UTF-8")
+        self.assert_error(run("--prompt-file", self.write("bytes", b"ab\xff\xfe")), 3, "the prompt is not UTF-8", "byte 3", "0xff")
         self.assert_error(run("--prompt-file", "/no/such/prompt"), 2, "/no/such/prompt")
         self.assert_error(run("--prompt", "word " * 2000), 3, "context")
         self.assert_error(run("--prompt", "x", "--context", "4"), 3, "context")
@@ -194,7 +260,7 @@ class BadInput(ProgramTest):
         for name, text in bad.items():
             with self.subTest(name):
                 path = self.write("ids.json", text)
-                self.assertEqual(self.belay("run", "--model", MODEL, "--prompt-ids", path, "--max-tokens", "1").code, 3)
+                self.assert_error(self.belay("run", "--model", MODEL, "--prompt-ids", path, "--max-tokens", "1"), 3, "" if name in ("beyond", "empty") else "ids.json")
 
     def test_messages(self):
         for text in ("{}", "[]", '[{"role": "user"}]', '[{"role": 1, "content": "a"}]', '[{"role": "user", "content": [{"type": "image", "path": "a"}]}]'):

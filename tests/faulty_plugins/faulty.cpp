@@ -29,8 +29,13 @@ namespace kernels = belay::BELAY_ISA;
 
 class FaultyKernel final : public sdk::Kernel<FaultyKernel> {
  public:
-  FaultyKernel(Fault& fault, std::string op, std::optional<Unpacked> unpacked, sdk::KernelPtr sound)
-      : fault_(fault), op_(std::move(op)), unpacked_(std::move(unpacked)), sound_(std::move(sound)) {}
+  FaultyKernel(sdk::Host host, Fault& fault, std::string op, std::optional<Unpacked> unpacked,
+               sdk::KernelPtr sound)
+      : host_(host),
+        fault_(fault),
+        op_(std::move(op)),
+        unpacked_(std::move(unpacked)),
+        sound_(std::move(sound)) {}
 
   [[nodiscard]] uint64_t workspace(uint64_t tokens) const override { return sound_->workspace(tokens); }
 
@@ -39,10 +44,13 @@ class FaultyKernel final : public sdk::Kernel<FaultyKernel> {
       return sdk::fail(run.error, BELAY_CORRUPT, "the packed constants changed or were freed before release");
     }
     if (fault_.strikes(op_)) return fault_.commit(run, op_, *sound_);
+    const auto span = host_.span("sound kernel");
+    host_.count("sound runs", 1);
     return sound_->belay_kernel_t::run(sound_.get(), &run);
   }
 
  private:
+  sdk::Host host_;
   Fault& fault_;
   std::string op_;
   std::optional<Unpacked> unpacked_;  // before sound_, which reads from it
@@ -89,7 +97,7 @@ class Instance {
     }
     const auto id = std::string(sdk::view(op.id));
     sdk::KernelPtr sound = kernels::find_op(id)->bind(host_, plain);
-    return std::make_unique<FaultyKernel>(fault_, id, std::move(unpacked), std::move(sound));
+    return std::make_unique<FaultyKernel>(host_, fault_, id, std::move(unpacked), std::move(sound));
   }
 
  private:

@@ -46,7 +46,9 @@ typedef struct belay_host_t {
   /* Optional. A setting of the user for this plugin: BELAY_OK and a value that lives as long as the host, or BELAY_UNSUPPORTED. */
   belay_status_t (*config)(void* context, belay_str_t key, belay_str_t* value);
 
-  /* Optional. Spans and counters of the trace; names must be literals. */
+  /* Optional: NULL unless the user asked for a trace. Spans and counters of it, on the calling thread; names must be
+   * literals. The host makes a span for each call of a kernel itself; a span still open when that call returns ends
+   * with it. */
   void (*trace_begin)(void* context, belay_str_t name);
   void (*trace_end)(void* context);
   void (*counter_add)(void* context, belay_str_t name, int64_t delta);

@@ -245,3 +245,21 @@ TEST_CASE("kernels are released with the dispatcher") {
   CHECK(f.plugins[0].live_kernels == 0);
   CHECK(f.plugins[1].live_kernels == 0);
 }
+
+TEST_CASE("a trace has a span for every call, the failed one too, with the plugin that it was made on") {
+  monitoring::Trace trace;
+  Fixture f;
+  f.options.trace = &trace;
+  f.plugins[0].failing_runs = {1};
+  REQUIRE(f.start().ok());
+  REQUIRE(f.run().ok());
+  REQUIRE(f.run().ok());
+  CHECK(f.output == 2);
+  const std::string text = trace.to_chrome_json();
+  std::vector<std::string> plugins;
+  for (std::size_t at = 0; (at = text.find("\"name\":\"add/f32\"", at)) != std::string::npos; ++at) {
+    const std::size_t name = text.find("\"plugin\":\"", at) + 10;
+    plugins.push_back(text.substr(name, text.find('"', name) - name));
+  }
+  CHECK(plugins == std::vector<std::string>{"best", "best", "middle"});
+}

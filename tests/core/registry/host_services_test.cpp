@@ -6,6 +6,8 @@
 #include "tests/core/registry/support.hpp"
 #include "tests/support/doctest.hpp"
 
+#include <belay/cpp/host.hpp>
+
 #include <cstdint>
 
 namespace belay::registry::test {
@@ -131,6 +133,35 @@ TEST_CASE("the user's wish to stop reaches the plugin, and time goes on") {
   CHECK(host.now_ns(host.context) >= before);
   CHECK(host.struct_size == sizeof(belay_host_t));
   CHECK(host.abi_major == BELAY_ABI_MAJOR);
+}
+
+TEST_CASE("there is a trace for plugins only when the user asked for one") {
+  HostServices plain({});
+  const belay_host_t& untraced = plain.table("p");
+  CHECK((untraced.trace_begin == nullptr));
+  CHECK((untraced.trace_end == nullptr));
+  CHECK((untraced.counter_add == nullptr));
+  const sdk::Host silent(&untraced);
+  silent.count("nothing", 1);
+  { const auto span = silent.span("nothing"); }
+
+  monitoring::Trace trace;
+  HostCallbacks callbacks;
+  callbacks.trace = &trace;
+  HostServices services(std::move(callbacks));
+  const sdk::Host host(&services.table("acme.npu"));
+  {
+    const auto outer = host.span("outer");
+    const auto inner = host.span("inner");
+    host.count("tiles", 3);
+  }
+  const std::string text = trace.to_chrome_json();
+  const auto at = [&](const char* part) { return text.find(part); };
+  REQUIRE(at("\"outer\"") != std::string::npos);
+  REQUIRE(at("\"inner\"") != std::string::npos);
+  CHECK(at("\"outer\"") < at("\"inner\""));
+  CHECK(at(R"("name":"acme.npu.tiles","args":{"value":3})") != std::string::npos);
+  CHECK(at(R"("args":{"plugin":"acme.npu"})") != std::string::npos);
 }
 
 }  // namespace

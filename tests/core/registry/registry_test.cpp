@@ -63,6 +63,29 @@ TEST_CASE("a plugin is loaded when it is opened, once, and stays mapped") {
   CHECK(again->open("test_good", services).ok());
 }
 
+TEST_CASE("closed plugins open again with other services, those in quarantine do not") {
+  const TempDir temp;
+  install("test_good", temp.path());
+  auto registry = Registry::create(options(temp.path()));
+  REQUIRE(registry.ok());
+  {
+    HostServices first({});
+    REQUIRE(registry->open("test_good", first).ok());
+    CHECK(first.bytes_in_use("test_good") > 0);
+    registry->close();
+    CHECK(first.bytes_in_use("test_good") == 0);
+    CHECK(registry->usable()[0].plugin == nullptr);
+  }
+  HostServices second({});
+  const auto again = registry->open("test_good", second);
+  REQUIRE_MESSAGE(again.ok(), (again.ok() ? "" : again.error().message));
+  CHECK(second.bytes_in_use("test_good") > 0);
+  registry->quarantine(**again, "it lied");
+  registry->close();
+  CHECK(second.bytes_in_use("test_good") == 0);
+  CHECK_FALSE(registry->open("test_good", second).ok());
+}
+
 TEST_CASE("every plugin of a folder is usable or refused") {
   const TempDir temp;
   for (const char* id : {"test_good", "test_print", "test_exit", "test_no_driver"}) install(id, temp.path());

@@ -86,6 +86,34 @@ class Host {
     return table_->config(table_->context, str(key), &value) == BELAY_OK ? view(value) : otherwise;
   }
 
+  // A span in the user's trace, as long as the object lives, on one thread. Costs a test without a trace.
+  class Span {
+   public:
+    Span(const Span&) = delete;
+    Span& operator=(const Span&) = delete;
+    ~Span() {
+      if (table_ != nullptr) table_->trace_end(table_->context);
+    }
+
+   private:
+    friend class Host;
+    Span(const belay_host_t* table, std::string_view name) noexcept : table_(table) {
+      if (table_ != nullptr) table_->trace_begin(table_->context, str(name));
+    }
+    const belay_host_t* table_;  // null: there is no trace
+  };
+  // `name` must be a literal.
+  [[nodiscard]] Span span(std::string_view name) const noexcept {
+    const bool traced = has(*table_, &belay_host_t::trace_end) && table_->trace_begin != nullptr &&
+                        table_->trace_end != nullptr;
+    return {traced ? table_ : nullptr, name};
+  }
+  // Adds to a counter of the user's trace. `name` must be a literal.
+  void count(std::string_view name, int64_t delta) const noexcept {
+    if (!has(*table_, &belay_host_t::counter_add) || table_->counter_add == nullptr) return;
+    table_->counter_add(table_->context, str(name), delta);
+  }
+
  private:
   const belay_host_t* table_;
 };
