@@ -1,23 +1,17 @@
 #include "host/model_setup.hpp"
 
 #include "core/base/format.hpp"
-#include "core/tokenizer/gguf_tokenizer.hpp"
 #include "host/paths.hpp"
 #include "host/signals.hpp"
 
 namespace belay::host {
 
-Result<formats::GgufFile> open_model(const CommonSettings& settings) {
+Result<models::ModelFile> open_model(const CommonSettings& settings) {
   const auto path = settings.model ? settings.model : default_model();
   if (!path)
     return fail(ErrorCode::kUsage,
                 "no model: give --model FILE.gguf, or run tools/demo once to fetch a small one");
-  return formats::GgufFile::open(*path);
-}
-
-Result<tokenizer::Tokenizer> open_tokenizer(const formats::GgufFile& file) {
-  BELAY_TRY_ASSIGN(const tokenizer::TokenizerData data, tokenizer::tokenizer_data(file));
-  return tokenizer::Tokenizer::create(data);
+  return models::ModelFile::open(*path, settings.mmproj);
 }
 
 runtime::PlanOptions plan_options(const Workbench& bench, std::uint64_t context) {
@@ -28,7 +22,7 @@ runtime::PlanOptions plan_options(const Workbench& bench, std::uint64_t context)
   return options;
 }
 
-Result<std::unique_ptr<runtime::Assembly>> assemble(Workbench& bench, formats::GgufFile file,
+Result<std::unique_ptr<runtime::Assembly>> assemble(Workbench& bench, models::ModelFile file,
                                                     std::uint64_t context,
                                                     const dispatch::DispatchOptions& dispatch) {
   runtime::AssemblyOptions options;

@@ -45,19 +45,19 @@ Result<std::string> content_text(const Json& content, const std::string& name) {
 
 Result<std::vector<std::int32_t>> encode_conversation(const std::vector<tokenizer::Message>& messages,
                                                       const tokenizer::Tokenizer& tokenizer,
-                                                      const formats::GgufFile& model) {
-  if (!model.has("tokenizer.chat_template")) {
+                                                      const models::ModelFile& model) {
+  if (!model.chat_template()) {
     return fail(ErrorCode::kBadInput, "{}: the model has no chat template; give the prompt with --raw",
                 model.name());
   }
-  BELAY_TRY_ASSIGN(const std::string_view jinja, model.get_string("tokenizer.chat_template"));
-  BELAY_TRY_ASSIGN(const tokenizer::ChatTemplate chat, tokenizer::recognise_chat_template(jinja));
+  BELAY_TRY_ASSIGN(const tokenizer::ChatTemplate chat,
+                   tokenizer::recognise_chat_template(*model.chat_template()));
   BELAY_TRY_ASSIGN(const std::string rendered, chat.render(messages, true));
   return tokenizer.encode(rendered, tokenizer::Specials::kParse);
 }
 
 Result<std::vector<std::int32_t>> encode_text(const std::string& text, const tokenizer::Tokenizer& tokenizer,
-                                              const formats::GgufFile& model, bool raw) {
+                                              const models::ModelFile& model, bool raw) {
   if (text.empty()) return fail(ErrorCode::kBadInput, "the prompt is empty; give at least one character");
   if (const std::size_t bad = find_invalid_utf8(text); bad != std::string::npos) {
     return fail(ErrorCode::kBadInput,
@@ -70,7 +70,7 @@ Result<std::vector<std::int32_t>> encode_text(const std::string& text, const tok
 
 // A text or a conversation, behind the token that the model wants in front of every prompt.
 Result<std::vector<std::int32_t>> encode_words(const Prompt& prompt, const tokenizer::Tokenizer& tokenizer,
-                                               const formats::GgufFile& model, bool raw) {
+                                               const models::ModelFile& model, bool raw) {
   std::vector<std::int32_t> ids;
   if (const auto* conversation = std::get_if<PromptMessages>(&prompt)) {
     if (raw) return fail(ErrorCode::kUsage, "--messages needs the chat template that --raw turns off");
@@ -143,7 +143,7 @@ Result<Prompt> read_prompt(const Options& options) {
 }
 
 Result<std::vector<std::int32_t>> encode_prompt(const Prompt& prompt, const tokenizer::Tokenizer& tokenizer,
-                                                const formats::GgufFile& model, bool raw) {
+                                                const models::ModelFile& model, bool raw) {
   std::vector<std::int32_t> ids;
   if (const auto* given = std::get_if<PromptIds>(&prompt)) {
     ids = given->ids;

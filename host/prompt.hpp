@@ -2,7 +2,7 @@
 #pragma once
 
 #include "core/base/status.hpp"
-#include "core/formats/gguf.hpp"
+#include "core/models/model_file.hpp"
 #include "core/tokenizer/chat_template.hpp"
 #include "core/tokenizer/tokenizer.hpp"
 #include "host/options.hpp"
@@ -32,7 +32,7 @@ using Prompt = std::variant<PromptText, PromptMessages, PromptIds>;
 // The ids that the model sees: through its chat template unless `raw`. kBadInput when nothing is left to run.
 [[nodiscard]] Result<std::vector<std::int32_t>> encode_prompt(const Prompt& prompt,
                                                               const tokenizer::Tokenizer& tokenizer,
-                                                              const formats::GgufFile& model, bool raw);
+                                                              const models::ModelFile& model, bool raw);
 
 // The messages of a JSON text; the ids of a JSON text. `name` is for messages.
 [[nodiscard]] Result<PromptMessages> parse_messages(const std::string& text, const std::string& name);

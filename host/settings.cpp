@@ -146,6 +146,7 @@ Result<CommonSettings> read_common(const Options& options) {
   settings.manifests = read_path(options, "manifests");
   settings.hardware = read_path(options, "hardware");
   settings.model = read_path(options, "model");
+  settings.mmproj = read_path(options, "mmproj");
   BELAY_TRY_ASSIGN(settings.memory_limit, read_size(options, "memory-limit"));
   BELAY_TRY_ASSIGN(settings.threads, read_integer(options, {"threads", 1, 1024}));
   BELAY_TRY_ASSIGN(settings.context, read_integer(options, {"context", 1, std::uint64_t{1} << 28U}));

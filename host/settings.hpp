@@ -51,6 +51,7 @@ struct CommonSettings {
   std::optional<std::filesystem::path> manifests;
   std::optional<std::filesystem::path> hardware;
   std::optional<std::filesystem::path> model;
+  std::optional<std::filesystem::path> mmproj;
   std::optional<std::uint64_t> memory_limit;
   std::optional<std::uint64_t> threads;
   std::optional<std::uint64_t> context;

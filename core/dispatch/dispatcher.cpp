@@ -141,6 +141,19 @@ Status Dispatcher::bind(std::uint64_t max_tokens) {
   return {};
 }
 
+Status Dispatcher::reserve(std::uint64_t max_tokens) {
+  if (max_tokens <= max_tokens_) return {};
+  max_tokens_ = max_tokens;
+  for (const Node& node : nodes_) {
+    for (const Link& link : node.links) {
+      if (link.kernel == nullptr) continue;
+      BELAY_TRY_ASSIGN(const Compute compute, link.backend->compute());
+      BELAY_TRY(reserve_workspace(compute, link.kernel));
+    }
+  }
+  return {};
+}
+
 // Brings a link to a bound kernel, from wherever it is. A link that cannot get there is dropped.
 Status Dispatcher::make_ready(std::size_t index, Link& link) {
   if (link.kernel != nullptr) return {};

@@ -54,6 +54,9 @@ class Dispatcher {
   // Packs and binds the head of every chain, for runs of at most `max_tokens` tokens. After confirm().
   [[nodiscard]] Status bind(std::uint64_t max_tokens);
 
+  // Workspace for runs of at most `max_tokens` tokens from here on, when that is more than before.
+  [[nodiscard]] Status reserve(std::uint64_t max_tokens);
+
   // Runs node `index`. `run` has its tensors and position set; workspace and error are the dispatcher's.
   // kInterrupted when the plugin saw the cancel token, kFallbackForbidden under strict, kNoPlugin when every
   // link failed.

@@ -12,11 +12,15 @@ std::string text(const Shape& shape) {
   std::string out = "[";
   for (const std::int64_t dim : shape) {
     if (out.size() > 1) out += ", ";
-    out += dim == kTokens ? "tokens" : std::to_string(dim);
+    out += dim >= 0         ? std::to_string(dim)
+           : dim == kTokens ? "tokens"
+           : dim == kGroups ? "tokens/4"
+                            : "blocks";
   }
   return out + "]";
 }
 
+// Elements that one token has.
 std::int64_t width(const Shape& shape) {
   std::int64_t elems = 1;
   for (std::size_t i = 1; i < shape.size(); ++i) elems *= shape[i];
@@ -29,6 +33,12 @@ void Builder::expect(bool condition, const std::string& name, const std::string&
   if (condition || mistake_) return;
   mistake_ = fail(ErrorCode::kBadInput, "model: {}: {}; the file does not describe a model that can be run",
                   name, what);
+}
+
+void Builder::expect_vector(WeightId id, std::int64_t size) {
+  const Weight& w = graph_.weights[id];
+  expect(w.dtype == DType::kF32 && w.shape == Shape{size}, w.name,
+         format("{} of shape {}, expected {} f32 values", to_string(w.dtype), text(w.shape), size));
 }
 
 void Builder::refuse(Error mistake) {
@@ -76,24 +86,27 @@ ValueId Builder::linear(std::string name, ValueId x, const Linear& layer) {
   const std::int64_t outputs = w.shape[0];
   std::vector<WeightId> weights = {layer.weight};
   if (layer.bias) {
-    const Weight& b = graph_.weights[*layer.bias];
-    expect(b.dtype == DType::kF32 && b.shape == Shape{outputs}, b.name,
-           format("expected {} f32 values", outputs));
+    expect_vector(*layer.bias, outputs);
     weights.push_back(*layer.bias);
   }
   const belay_linear_attributes_t attributes = {
       sizeof attributes, layer.may_quantise ? BELAY_NUMERICS_ACT_Q8 : BELAY_NUMERICS_F32};
-  return node(Op::kLinear, std::move(name), attributes, {x}, std::move(weights), {kTokens, outputs});
+  return node(Op::kLinear, std::move(name), attributes, {x}, std::move(weights), {shape(x).front(), outputs});
 }
 
 ValueId Builder::rms_norm(std::string name, ValueId x, WeightId weight, float epsilon) {
   if (mistake_) return 0;
-  const Weight& w = graph_.weights[weight];
-  const std::int64_t last = shape(x).back();
-  expect(w.dtype == DType::kF32 && w.shape == Shape{last}, w.name,
-         format("{} of shape {}, expected {} f32 values", to_string(w.dtype), text(w.shape), last));
+  expect_vector(weight, shape(x).back());
   const belay_norm_attributes_t attributes = {sizeof attributes, epsilon};
   return node(Op::kRmsNorm, std::move(name), attributes, {x}, {weight}, shape(x));
+}
+
+ValueId Builder::layer_norm(std::string name, ValueId x, WeightId weight, WeightId bias, float epsilon) {
+  if (mistake_) return 0;
+  expect_vector(weight, shape(x).back());
+  expect_vector(bias, shape(x).back());
+  const belay_norm_attributes_t attributes = {sizeof attributes, epsilon};
+  return node(Op::kLayerNorm, std::move(name), attributes, {x}, {weight, bias}, shape(x));
 }
 
 ValueId Builder::rope(std::string name, ValueId x, ValueId positions,
@@ -101,13 +114,14 @@ ValueId Builder::rope(std::string name, ValueId x, ValueId positions,
   if (mistake_) return 0;
   const std::int64_t head_dim = shape(x).back();
   const std::int64_t rotary = attributes.rotary_dim;
+  const std::size_t axes = shape(positions).size();
+  expect(axes == 1 || (axes == 2 && shape(positions)[1] == kTokens), name,
+         format("positions {} are neither [tokens] nor [axes, tokens]", text(shape(positions))));
   expect(rotary > 0 && rotary % 2 == 0 && rotary <= head_dim, name,
          format("rotary dimension {} of heads of {}", rotary, head_dim));
   std::vector<WeightId> weights;
   if (freq_factors) {
-    const Weight& w = graph_.weights[*freq_factors];
-    expect(w.dtype == DType::kF32 && w.shape == Shape{rotary / 2}, w.name,
-           format("expected {} f32 values", rotary / 2));
+    expect_vector(*freq_factors, rotary / 2);
     weights.push_back(*freq_factors);
   }
   return node(Op::kRope, std::move(name), attributes, {x, positions}, std::move(weights), shape(x));
@@ -126,6 +140,25 @@ Builder::Cache Builder::kv_write(std::string name, ValueId k, ValueId v, DType c
 }
 
 ValueId Builder::attention(std::string name, ValueId q, const Cache& cache) {
+  return attention_node(std::move(name), q, cache, BELAY_MASK_CAUSAL);
+}
+
+ValueId Builder::attend_all(const std::string& name, const Heads& heads) {
+  if (mistake_) return 0;
+  const Shape& keys = shape(heads.k);
+  expect(keys.size() == 3 && keys == shape(heads.v), name,
+         format("keys {} and values {} differ", text(keys), text(shape(heads.v))));
+  if (mistake_) return 0;
+  // A cache that lives only from the one node to the other is an activation like any.
+  const Shape blocks = {keys[1], kKvBlocks, BELAY_KV_BLOCK, keys[2]};
+  const Cache cache = {value(name + ".k", ValueKind::kActivation, DType::kF32, blocks),
+                       value(name + ".v", ValueKind::kActivation, DType::kF32, blocks)};
+  graph_.nodes.push_back(
+      {Op::kKvWrite, name + ".kv_write", layer_, {}, {heads.k, heads.v}, {}, {cache.keys, cache.values}});
+  return attention_node(name, heads.q, cache, BELAY_MASK_NONE);
+}
+
+ValueId Builder::attention_node(std::string name, ValueId q, const Cache& cache, std::int32_t mask) {
   if (mistake_) return 0;
   const Shape& queries = shape(q);
   const Shape& keys = shape(cache.keys);
@@ -133,7 +166,7 @@ ValueId Builder::attention(std::string name, ValueId q, const Cache& cache) {
          format("queries {} over keys {}: head counts or sizes do not fit", text(queries), text(keys)));
   if (mistake_) return 0;
   const float scale = 1.0F / std::sqrt(static_cast<float>(queries[2]));
-  const belay_attention_attributes_t attributes = {sizeof attributes, BELAY_MASK_CAUSAL, scale, 0};
+  const belay_attention_attributes_t attributes = {sizeof attributes, mask, scale, 0};
   return node(Op::kAttention, std::move(name), attributes, {q, cache.keys, cache.values}, {}, queries);
 }
 
@@ -142,6 +175,12 @@ ValueId Builder::silu_mul(std::string name, ValueId gate, ValueId up) {
   expect(shape(gate) == shape(up), name,
          format("gate {} and up {} differ", text(shape(gate)), text(shape(up))));
   return node(Op::kSiluMul, std::move(name), {}, {gate, up}, {}, shape(gate));
+}
+
+ValueId Builder::gelu(std::string name, ValueId x, std::int32_t form) {
+  if (mistake_) return 0;
+  const belay_gelu_attributes_t attributes = {sizeof attributes, form};
+  return node(Op::kGelu, std::move(name), attributes, {x}, {}, shape(x));
 }
 
 ValueId Builder::add(std::string name, ValueId a, ValueId b) {
@@ -153,16 +192,17 @@ ValueId Builder::add(std::string name, ValueId a, ValueId b) {
 ValueId Builder::reshape(ValueId x, Shape shape) {
   if (mistake_) return 0;
   const Value source = graph_.values[x];
-  expect(width(shape) == width(source.shape), source.name,
+  const bool joins_rows = shape.front() == kGroups && source.shape.front() == kTokens;
+  expect(width(shape) == width(source.shape) * (joins_rows ? kGroupTokens : 1), source.name,
          format("{} is not {}", text(source.shape), text(shape)));
   const ValueId view = value(source.name, source.kind, source.dtype, std::move(shape));
   graph_.values[view].view_of = source.view_of.value_or(x);
   return view;
 }
 
-Result<Graph> Builder::finish(ValueId output) && {
+Result<Graph> Builder::finish(std::vector<ValueId> outputs) && {
   if (mistake_) return *std::move(mistake_);
-  graph_.output = output;
+  graph_.outputs = std::move(outputs);
   return std::move(graph_);
 }
 

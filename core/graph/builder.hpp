@@ -23,7 +23,7 @@ class Builder {
   // Notes a mistake that the caller found, if it is the first: a tensor that the file lacks, say.
   void refuse(Error mistake);
 
-  // ids (M) i32, table (vocab, width) -> (M, width)
+  // ids (M) i32, table (vocab, width) -> (M, width); a row of zeros for the id -1
   [[nodiscard]] ValueId embed(std::string name, ValueId ids, WeightId table);
   // x (M, K), weight (N, K), bias (N) -> (M, N). What a plan may quantise it does not have to: see
   // BELAY_NUMERICS_*.
@@ -35,7 +35,9 @@ class Builder {
   [[nodiscard]] ValueId linear(std::string name, ValueId x, const Linear& layer);
   // Over the last dimension of x.
   [[nodiscard]] ValueId rms_norm(std::string name, ValueId x, WeightId weight, float epsilon);
-  // x (M, heads, D), positions (M) i32
+  [[nodiscard]] ValueId layer_norm(std::string name, ValueId x, WeightId weight, WeightId bias,
+                                   float epsilon);
+  // x (M, heads, D), positions (M) i32, or (axes, M) when the attributes have sections
   [[nodiscard]] ValueId rope(std::string name, ValueId x, ValueId positions,
                              const belay_rope_attributes_t& attributes,
                              std::optional<WeightId> freq_factors = std::nullopt);
@@ -47,18 +49,29 @@ class Builder {
   [[nodiscard]] Cache kv_write(std::string name, ValueId k, ValueId v, DType cache_dtype);
   // q (M, heads, D) -> (M, heads, D), causal, softmax(q k^T / sqrt(D)) v
   [[nodiscard]] ValueId attention(std::string name, ValueId q, const Cache& cache);
+  // q, k, v (M, heads, D) -> (M, heads, D): every row of q sees every row of k, and nothing is kept.
+  struct Heads {
+    ValueId q;
+    ValueId k;
+    ValueId v;
+  };
+  [[nodiscard]] ValueId attend_all(const std::string& name, const Heads& heads);
   [[nodiscard]] ValueId silu_mul(std::string name, ValueId gate, ValueId up);
+  // `form`: BELAY_GELU_*
+  [[nodiscard]] ValueId gelu(std::string name, ValueId x, std::int32_t form);
   [[nodiscard]] ValueId add(std::string name, ValueId a, ValueId b);
-  // The same bytes under another shape: (M, N) <-> (M, heads, D). No node.
+  // The same bytes under another shape: (M, N) <-> (M, heads, D), or (M, N) -> (M/4, 4N) by kGroups. No node.
   [[nodiscard]] ValueId reshape(ValueId x, Shape shape);
 
-  // The graph with `output` as its result, or the first mistake.
-  [[nodiscard]] Result<Graph> finish(ValueId output) &&;
+  // The graph with these values as its results, or the first mistake.
+  [[nodiscard]] Result<Graph> finish(std::vector<ValueId> outputs) &&;
 
  private:
   ValueId value(std::string name, ValueKind kind, DType dtype, Shape shape);
   ValueId node(Op op, std::string name, Attributes attributes, std::vector<ValueId> inputs,
                std::vector<WeightId> weights, Shape shape);
+  ValueId attention_node(std::string name, ValueId q, const Cache& cache, std::int32_t mask);
+  void expect_vector(WeightId id, std::int64_t size);
   void expect(bool condition, const std::string& name, const std::string& what);
   [[nodiscard]] const Shape& shape(ValueId id) const { return graph_.values[id].shape; }
 

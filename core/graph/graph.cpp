@@ -11,6 +11,20 @@ constexpr std::array<std::string_view, 10> kIds = {
 
 }  // namespace
 
+std::int64_t resolve(std::int64_t dim, std::uint64_t tokens) {
+  const auto count = static_cast<std::int64_t>(tokens);
+  switch (dim) {
+    case kTokens:
+      return count;
+    case kKvBlocks:
+      return (count + BELAY_KV_BLOCK - 1) / BELAY_KV_BLOCK;
+    case kGroups:
+      return count / kGroupTokens;
+    default:
+      return dim;
+  }
+}
+
 std::string_view op_id(Op op) { return kIds.at(static_cast<std::size_t>(op)); }
 
 std::string_view op_name(Op op) {
@@ -29,8 +43,7 @@ DType grouping_dtype(const Graph& graph, const Node& node) {
 std::uint64_t value_bytes(const Value& value, std::uint64_t tokens) {
   const DTypeInfo& type = info(value.dtype);
   std::uint64_t elems = 1;
-  for (const std::int64_t dim : value.shape)
-    elems *= dim == kTokens ? tokens : static_cast<std::uint64_t>(dim);
+  for (const std::int64_t dim : value.shape) elems *= static_cast<std::uint64_t>(resolve(dim, tokens));
   return elems / type.block_elems * type.block_bytes;
 }
 

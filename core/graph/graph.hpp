@@ -1,8 +1,8 @@
 // What a model computes: values, weights, and nodes in the order in which they run. Plain data, built once by
 // graph::Builder, then only read; knows nothing of plugins or memory.
 //
-// The one dimension that changes from step to step, the number of tokens, is kTokens. Every activation is
-// f32, contiguous, slowest dimension first.
+// What changes from step to step is the number of tokens; a dimension that follows from it is one of the
+// constants below. Every activation is f32, contiguous, slowest dimension first.
 #pragma once
 
 #include "core/base/dtype.hpp"
@@ -21,6 +21,12 @@
 namespace belay::graph {
 
 inline constexpr std::int64_t kTokens = BELAY_DYNAMIC;
+inline constexpr std::int64_t kKvBlocks = -2;  // blocks of BELAY_KV_BLOCK positions that hold all tokens
+inline constexpr std::int64_t kGroups = -3;    // tokens / kGroupTokens, when rows are joined four by four
+inline constexpr std::int64_t kGroupTokens = 4;
+
+// A dimension at a step of `tokens` tokens; those that are fixed stay.
+[[nodiscard]] std::int64_t resolve(std::int64_t dim, std::uint64_t tokens);
 
 using Shape = std::vector<std::int64_t>;
 using ValueId = std::uint32_t;
@@ -75,13 +81,13 @@ struct Graph {
   std::vector<Weight> weights;
   std::vector<Node> nodes;
   std::vector<ValueId> inputs;
-  ValueId output = 0;
+  std::vector<ValueId> outputs;
 };
 
 // The type by which a node's chain is grouped: of its first weight, or of its cache, or of its activations.
 [[nodiscard]] DType grouping_dtype(const Graph& graph, const Node& node);
 
-// Bytes of a value with `tokens` in place of kTokens.
+// Bytes of a value at a step of `tokens` tokens.
 [[nodiscard]] std::uint64_t value_bytes(const Value& value, std::uint64_t tokens);
 
 }  // namespace belay::graph

@@ -1,5 +1,7 @@
 #include "core/memory/tensor.hpp"
 
+#include <algorithm>
+
 namespace belay::memory {
 namespace {
 
@@ -25,7 +27,8 @@ belay_tensor_t describe(DType dtype, std::span<const std::int64_t> shape, void* 
   tensor.rank = static_cast<std::uint32_t>(shape.size());
   tensor.block_elems = info(dtype).block_elems;
   tensor.block_bytes = info(dtype).block_bytes;
-  for (std::size_t i = 0; i < shape.size() && i < BELAY_MAX_RANK; ++i) tensor.shape[i] = shape[i];
+  for (std::size_t i = 0; i < shape.size() && i < BELAY_MAX_RANK; ++i)
+    tensor.shape[i] = std::max<std::int64_t>(shape[i], BELAY_DYNAMIC);
   tensor.data = data;
   lay_out(tensor);
   return tensor;

@@ -10,8 +10,8 @@
 
 namespace belay::memory {
 
-// A contiguous tensor of layout 0. `data` may be null: a description without bytes. A dynamic dimension makes
-// nbytes 0.
+// A contiguous tensor of layout 0. `data` may be null: a description without bytes. A negative dimension is
+// dynamic, whatever it stands for, and makes nbytes 0.
 [[nodiscard]] belay_tensor_t describe(DType dtype, std::span<const std::int64_t> shape, void* data);
 
 // Replaces the dimension `axis` and what depends on it.

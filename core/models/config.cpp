@@ -1,5 +1,6 @@
 #include "core/models/config.hpp"
 
+#include "core/base/checked.hpp"
 #include "core/base/format.hpp"
 #include "core/base/text.hpp"
 
@@ -9,37 +10,14 @@
 namespace belay::models {
 namespace {
 
-// What sets the architectures apart that share one forward pass.
-struct Architecture {
-  std::string_view name;
-  std::int32_t rope_style;
-  bool qk_norm;
-  bool qkv_bias;
-};
-
 // GGUF's llama has its query and key rows permuted so that adjacent pairs rotate; the others keep Hugging
 // Face's halves.
-constexpr std::array<Architecture, 3> kArchitectures = {{
-    {"llama", BELAY_ROPE_ADJACENT, false, false},
-    {"qwen2", BELAY_ROPE_HALVES, false, true},
-    {"qwen3", BELAY_ROPE_HALVES, true, false},
+constexpr std::array<Architecture, 4> kArchitectures = {{
+    {"llama", "llama", BELAY_ROPE_ADJACENT, false, false, false},
+    {"qwen2", "qwen2", BELAY_ROPE_HALVES, false, true, false},
+    {"qwen3", "qwen3", BELAY_ROPE_HALVES, true, false, false},
+    {"qwen3vl", "qwen3_vl", BELAY_ROPE_HALVES, true, false, true},
 }};
-
-// Bounds far above any real model: beyond them a file is broken, and products of two of them cannot overflow.
-constexpr std::uint32_t kMostLayers = 4096;
-constexpr std::uint32_t kMostHeads = 4096;
-constexpr std::uint32_t kMostWidth = 1U << 20U;
-constexpr std::uint32_t kMostContext = 1U << 28U;
-
-Result<const Architecture*> find_architecture(const formats::GgufFile& file) {
-  BELAY_TRY_ASSIGN(const std::string_view name, file.get_string("general.architecture"));
-  for (const Architecture& known : kArchitectures) {
-    if (known.name == name) return &known;
-  }
-  return fail(ErrorCode::kBadInput,
-              "{}: architecture \"{}\" is not one that Belay runs; it runs llama, qwen2 and qwen3",
-              file.name(), printable(name));
-}
 
 // Reads the keys under one architecture's prefix.
 class Keys {
@@ -87,10 +65,6 @@ Result<float> read_position_scale(const formats::GgufFile& file, const Keys& key
 Status read_attention(const formats::GgufFile& file, const Keys& keys, DecoderConfig& config) {
   BELAY_TRY_ASSIGN(config.n_heads, keys.count("attention.head_count", kMostHeads));
   BELAY_TRY_ASSIGN(config.n_kv_heads, keys.count_or("attention.head_count_kv", config.n_heads, kMostHeads));
-  if (config.n_heads % config.n_kv_heads != 0) {
-    return fail(ErrorCode::kBadInput, "{}: {} query heads cannot share {} key heads", file.name(),
-                config.n_heads, config.n_kv_heads);
-  }
   const std::uint32_t usual = config.width / config.n_heads;
   BELAY_TRY_ASSIGN(config.head_dim, keys.count_or("attention.key_length", usual, kMostWidth));
   BELAY_TRY_ASSIGN(const std::uint32_t value_dim,
@@ -102,10 +76,7 @@ Status read_attention(const formats::GgufFile& file, const Keys& keys, DecoderCo
   return {};
 }
 
-Status read_rope(const formats::GgufFile& file, const Keys& keys, const Architecture& architecture,
-                 DecoderConfig& config) {
-  config.rope.struct_size = sizeof config.rope;
-  config.rope.style = architecture.rope_style;
+Status read_rope(const formats::GgufFile& file, const Keys& keys, DecoderConfig& config) {
   BELAY_TRY_ASSIGN(config.rope.theta, keys.positive("rope.freq_base", 10000.0F));
   BELAY_TRY_ASSIGN(config.rope.position_scale, read_position_scale(file, keys));
   BELAY_TRY_ASSIGN(config.rope.rotary_dim,
@@ -113,15 +84,87 @@ Status read_rope(const formats::GgufFile& file, const Keys& keys, const Architec
   return {};
 }
 
+// The axes of a picture: how many pairs turn by time, height and width, and the levels of deepstack.
+Status read_image_axes(const formats::GgufFile& file, const Keys& keys, DecoderConfig& config) {
+  const std::string key = keys.key("rope.dimension_sections");
+  BELAY_TRY_ASSIGN(const std::vector<std::int32_t> sections, file.get_i32s(key));
+  if (sections.size() < 3 || sections.size() > 4)
+    return fail(ErrorCode::kBadInput, "{}: {} has {} numbers, expected 3 or 4", file.name(), key,
+                sections.size());
+  for (std::size_t axis = 0; axis < sections.size(); ++axis) {
+    config.rope.sections[axis] = narrow<std::uint32_t>(sections[axis]).value_or(kMostWidth);
+  }
+  config.rope.interleaved = 1;
+  BELAY_TRY_ASSIGN(config.n_deepstack, file.get_u32_or(keys.key("n_deepstack_layers"), 0));
+  return {};
+}
+
 }  // namespace
 
-Result<DecoderConfig> read_config(const formats::GgufFile& file) {
-  BELAY_TRY_ASSIGN(const Architecture* architecture, find_architecture(file));
-  const Keys keys(file, architecture->name);
+const Architecture* find_architecture(std::string_view gguf_name) {
+  for (const Architecture& known : kArchitectures) {
+    if (known.name == gguf_name) return &known;
+  }
+  return nullptr;
+}
+
+const Architecture* find_model_type(std::string_view model_type) {
+  for (const Architecture& known : kArchitectures) {
+    if (known.model_type == model_type) return &known;
+  }
+  return nullptr;
+}
+
+std::string known_architectures() {
+  std::string names;
+  for (std::size_t i = 0; i < kArchitectures.size(); ++i) {
+    names += i == 0 ? "" : i + 1 == kArchitectures.size() ? " and " : ", ";
+    names += kArchitectures[i].name;
+  }
+  return names;
+}
+
+DecoderConfig config_of(const Architecture& architecture) {
   DecoderConfig config;
-  config.architecture = architecture->name;
-  config.qk_norm = architecture->qk_norm;
-  config.qkv_bias = architecture->qkv_bias;
+  config.architecture = architecture.name;
+  config.qk_norm = architecture.qk_norm;
+  config.qkv_bias = architecture.qkv_bias;
+  config.takes_images = architecture.takes_images;
+  config.rope.struct_size = sizeof config.rope;
+  config.rope.style = architecture.gguf_rope_style;
+  config.rope.position_scale = 1.0F;
+  return config;
+}
+
+Status check(const DecoderConfig& config, std::string_view name) {
+  if (config.n_heads % config.n_kv_heads != 0) {
+    return fail(ErrorCode::kBadInput, "{}: {} query heads cannot share {} key heads", name, config.n_heads,
+                config.n_kv_heads);
+  }
+  if (!config.takes_images) return {};
+  std::uint64_t pairs = 0;
+  for (const std::uint32_t section : config.rope.sections) pairs += section;
+  if (config.rope.sections[3] != 0 || pairs > config.rope.rotary_dim / 2) {
+    return fail(ErrorCode::kBadInput,
+                "{}: the sections of the rotary positions ({}) are not three that add up to at most {}", name,
+                fmt::join(config.rope.sections, ", "), config.rope.rotary_dim / 2);
+  }
+  if (config.n_deepstack > config.n_layers) {
+    return fail(ErrorCode::kBadInput, "{}: {} levels of deepstack for {} layers", name, config.n_deepstack,
+                config.n_layers);
+  }
+  return {};
+}
+
+Result<DecoderConfig> read_config(const formats::GgufFile& file) {
+  BELAY_TRY_ASSIGN(const std::string_view wanted, file.get_string("general.architecture"));
+  const Architecture* architecture = find_architecture(wanted);
+  if (architecture == nullptr) {
+    return fail(ErrorCode::kBadInput, "{}: architecture \"{}\" is not one that Belay runs; it runs {}",
+                file.name(), printable(wanted), known_architectures());
+  }
+  const Keys keys(file, architecture->name);
+  DecoderConfig config = config_of(*architecture);
   BELAY_TRY_ASSIGN(const std::string_view name, file.get_string_or("general.name", ""));
   config.name = printable(name);
   BELAY_TRY_ASSIGN(config.n_layers, keys.count("block_count", kMostLayers));
@@ -130,7 +173,9 @@ Result<DecoderConfig> read_config(const formats::GgufFile& file) {
   BELAY_TRY_ASSIGN(config.context_length, keys.count("context_length", kMostContext));
   BELAY_TRY_ASSIGN(config.rms_epsilon, keys.positive("attention.layer_norm_rms_epsilon", 1e-5F));
   BELAY_TRY(read_attention(file, keys, config));
-  BELAY_TRY(read_rope(file, keys, *architecture, config));
+  BELAY_TRY(read_rope(file, keys, config));
+  if (config.takes_images) BELAY_TRY(read_image_axes(file, keys, config));
+  BELAY_TRY(check(config, file.name()));
   return config;
 }
 

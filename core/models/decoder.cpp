@@ -2,48 +2,25 @@
 
 #include "core/base/format.hpp"
 #include "core/graph/builder.hpp"
+#include "core/models/graph_weights.hpp"
+#include "core/models/mrope.hpp"
 
 #include <optional>
 
 namespace belay::models {
 namespace {
 
-// The tensors of the file as weights of one graph, by GGUF's names.
-class Weights {
- public:
-  Weights(const formats::GgufFile& file, graph::Builder& build) : file_(file), build_(build) {}
-
-  graph::WeightId operator()(std::string_view name) {
-    if (const formats::TensorView* tensor = file_.find(name)) return add(*tensor);
-    build_.refuse(fail(ErrorCode::kBadInput, "{}: tensor \"{}\" is missing", file_.name(), name));
-    return build_.weight({std::string(name), DType::kF32, {0, 0}, {}});
-  }
-  std::optional<graph::WeightId> optional(std::string_view name) {
-    const formats::TensorView* tensor = file_.find(name);
-    return tensor != nullptr ? std::optional(add(*tensor)) : std::nullopt;
-  }
-
- private:
-  graph::WeightId add(const formats::TensorView& tensor) {
-    return build_.weight(
-        {std::string(tensor.name), tensor.dtype, {tensor.shape.begin(), tensor.shape.end()}, tensor.data});
-  }
-
-  const formats::GgufFile& file_;
-  graph::Builder& build_;
-};
-
 // One body being built: what its layers share.
 struct Body {
   const DecoderConfig& config;
   DType cache;
   graph::Builder build;
-  Weights weight;
+  GraphWeights weight;
   graph::ValueId positions = 0;
   std::optional<graph::WeightId> freq_factors;
 
-  Body(const formats::GgufFile& file, const DecoderConfig& decoder_config, DType cache_dtype)
-      : config(decoder_config), cache(cache_dtype), weight(file, build) {}
+  Body(const Tensors& tensors, const DecoderConfig& decoder_config, DType cache_dtype, std::string_view name)
+      : config(decoder_config), cache(cache_dtype), weight(tensors, build, name) {}
 
   // x (M, width) -> (M, heads, head_dim), normed where the architecture does, not yet rotated
   graph::ValueId project_heads(const std::string& prefix, const std::string& which, graph::ValueId x,
@@ -83,25 +60,41 @@ struct Body {
   }
 };
 
-Result<graph::Graph> build_body(const formats::GgufFile& file, const DecoderConfig& config, DType cache) {
-  Body body(file, config, cache);
+// What the vision encoder saw, added to rows that are empty (-1 embeds as zeros) or text (and then zeros).
+std::vector<graph::ValueId> image_inputs(Body& body) {
+  std::vector<graph::ValueId> rows;
+  if (!body.config.takes_images) return rows;
+  for (std::uint32_t level = 0; level <= body.config.n_deepstack; ++level) {
+    const std::string name = level == 0 ? "image_rows" : format("deepstack_{}", level - 1);
+    rows.push_back(body.build.input(name, DType::kF32, {graph::kTokens, body.config.width}));
+  }
+  return rows;
+}
+
+Result<graph::Graph> build_body(Body body) {
+  const DecoderConfig& config = body.config;
   graph::Builder& build = body.build;
   const graph::ValueId ids = build.input("ids", DType::kI32, {graph::kTokens});
-  body.positions = build.input("positions", DType::kI32, {graph::kTokens});
+  body.positions = config.takes_images
+                       ? build.input("positions", DType::kI32, {kPositionAxes, graph::kTokens})
+                       : build.input("positions", DType::kI32, {graph::kTokens});
+  const std::vector<graph::ValueId> images = image_inputs(body);
   body.freq_factors = body.weight.optional("rope_freqs.weight");
   graph::ValueId x = build.embed("token_embd", ids, body.weight("token_embd.weight"));
+  if (!images.empty()) x = build.add("image_rows", x, images[0]);
   for (std::uint32_t layer = 0; layer < config.n_layers; ++layer) {
     const std::string prefix = format("blk.{}.", layer);
     build.set_layer(static_cast<int>(layer));
     x = build.add(prefix + "attn_residual", x, body.attention(prefix, x));
     x = build.add(prefix + "ffn_residual", x, body.feed_forward(prefix, x));
+    if (layer + 1 < images.size()) x = build.add(prefix + "deepstack", x, images[layer + 1]);
   }
-  return std::move(build).finish(x);
+  return std::move(build).finish({x});
 }
 
-Result<graph::Graph> build_head(const formats::GgufFile& file, const DecoderConfig& config) {
+Result<graph::Graph> build_head(const DecoderConfig& config, const Tensors& tensors, std::string_view name) {
   graph::Builder build;
-  Weights weight(file, build);
+  GraphWeights weight(tensors, build, name);
   const graph::ValueId hidden = build.input("hidden", DType::kF32, {graph::kTokens, config.width});
   const graph::ValueId h =
       build.rms_norm("output_norm", hidden, weight("output_norm.weight"), config.rms_epsilon);
@@ -112,35 +105,35 @@ Result<graph::Graph> build_head(const formats::GgufFile& file, const DecoderConf
   const graph::Builder::Linear output = {.weight = untied ? *untied : weight("token_embd.weight"),
                                          .may_quantise = false};
   const graph::ValueId logits = build.linear("output", h, output);
-  return std::move(build).finish(logits);
-}
-
-// The vocabulary is what the embedding table has rows for.
-Result<std::uint32_t> vocabulary(const formats::GgufFile& file, const DecoderConfig& config) {
-  const formats::TensorView* table = file.find("token_embd.weight");
-  if (table == nullptr)
-    return fail(ErrorCode::kBadInput, "{}: tensor \"token_embd.weight\" is missing", file.name());
-  constexpr std::uint64_t kMost = 1U << 24U;
-  if (table->shape.size() != 2 || table->shape[1] != config.width || table->shape[0] == 0 ||
-      table->shape[0] > kMost) {
-    return fail(ErrorCode::kBadInput, "{}: token_embd.weight is not a table of rows of {} values",
-                file.name(), config.width);
-  }
-  return static_cast<std::uint32_t>(table->shape[0]);
+  return std::move(build).finish({logits});
 }
 
 }  // namespace
 
-Result<Decoder> build_decoder(const formats::GgufFile& file, DType cache) {
+Result<std::uint32_t> vocabulary(const Tensors& tensors, std::uint32_t width, std::string_view name) {
+  const graph::Weight* table = tensors.find("token_embd.weight");
+  if (table == nullptr)
+    return fail(ErrorCode::kBadInput, "{}: tensor \"token_embd.weight\" is missing", name);
+  if (table->shape.size() != 2 || table->shape[1] != width || table->shape[0] <= 0 ||
+      table->shape[0] > kMostVocabulary) {
+    return fail(ErrorCode::kBadInput, "{}: token_embd.weight is not a table of rows of {} values", name,
+                width);
+  }
+  return static_cast<std::uint32_t>(table->shape[0]);
+}
+
+Result<Decoder> build_decoder(const DecoderConfig& config, const Tensors& tensors, DType cache,
+                              std::string_view name) {
   Decoder decoder;
   decoder.cache = cache;
-  BELAY_TRY_ASSIGN(decoder.config, read_config(file));
-  BELAY_TRY_ASSIGN(decoder.config.vocab_size, vocabulary(file, decoder.config));
-  BELAY_TRY_ASSIGN(decoder.body, build_body(file, decoder.config, cache));
-  BELAY_TRY_ASSIGN(decoder.head, build_head(file, decoder.config));
-  if (decoder.head.values[decoder.head.output].shape[1] != decoder.config.vocab_size) {
-    return fail(ErrorCode::kBadInput, "{}: output.weight has {} rows for {} tokens", file.name(),
-                decoder.head.values[decoder.head.output].shape[1], decoder.config.vocab_size);
+  decoder.config = config;
+  BELAY_TRY_ASSIGN(decoder.config.vocab_size, vocabulary(tensors, config.width, name));
+  BELAY_TRY_ASSIGN(decoder.body, build_body(Body(tensors, config, cache, name)));
+  BELAY_TRY_ASSIGN(decoder.head, build_head(config, tensors, name));
+  const std::int64_t rows = decoder.head.values[decoder.head.outputs[0]].shape[1];
+  if (rows != decoder.config.vocab_size) {
+    return fail(ErrorCode::kBadInput, "{}: output.weight has {} rows for {} tokens", name, rows,
+                decoder.config.vocab_size);
   }
   return decoder;
 }

@@ -30,31 +30,25 @@ std::unique_ptr<threading::Pool> make_pool(const hardware::Profile& profile,
   return std::make_unique<threading::Pool>(std::move(options));
 }
 
-std::uint64_t weights_bytes(const formats::GgufFile& file) {
-  std::uint64_t bytes = 0;
-  for (const formats::TensorView& tensor : file.tensors()) bytes += tensor.data.size();
-  return bytes;
-}
-
 }  // namespace
 
-Result<Plan> plan_only(const formats::GgufFile& file, const registry::Registry& registry,
+Result<Plan> plan_only(const models::ModelFile& file, const registry::Registry& registry,
                        const resolver::Resolution& resolution, const PlanOptions& options) {
   const auto optimizations = resolver::ids_of(resolution.optimizations);
-  BELAY_TRY_ASSIGN(const models::Decoder decoder, models::build_decoder(file, cache_dtype(optimizations)));
-  return make_plan(decoder, weights_bytes(file), selected_manifests(registry, resolution), options);
+  BELAY_TRY_ASSIGN(const models::Model model, models::build_model(file, cache_dtype(optimizations)));
+  return make_plan(model, file.tensors().bytes(), selected_manifests(registry, resolution), options);
 }
 
 Result<std::unique_ptr<Assembly>> Assembly::create(const hardware::Profile& profile,
                                                    registry::Registry& registry,
                                                    const resolver::Resolution& resolution,
-                                                   formats::GgufFile file, const AssemblyOptions& options) {
+                                                   models::ModelFile file, const AssemblyOptions& options) {
   std::unique_ptr<Assembly> assembly(new Assembly(registry, std::move(file)));
   const auto optimizations = resolver::ids_of(resolution.optimizations);
-  BELAY_TRY_ASSIGN(assembly->decoder_, models::build_decoder(assembly->file_, cache_dtype(optimizations)));
+  BELAY_TRY_ASSIGN(assembly->model_, models::build_model(assembly->file_, cache_dtype(optimizations)));
   const auto manifests = selected_manifests(registry, resolution);
   BELAY_TRY_ASSIGN(Plan plan,
-                   make_plan(assembly->decoder_, weights_bytes(assembly->file_), manifests, options.plan));
+                   make_plan(assembly->model_, assembly->file_.tensors().bytes(), manifests, options.plan));
   assembly->pool_ = make_pool(profile, optimizations, options.threads);
   assembly->services_ = assembly->make_services(profile, options);
   std::vector<std::unique_ptr<dispatch::Backend>> backends;
@@ -64,8 +58,8 @@ Result<std::unique_ptr<Assembly>> Assembly::create(const hardware::Profile& prof
         std::make_unique<dispatch::Backend>(manifest->id, numerics_of(manifest->id, optimizations),
                                             opener(registry, *assembly->services_, *manifest)));
   }
-  BELAY_TRY_ASSIGN(assembly->engine_, Engine::create(assembly->decoder_, std::move(plan), std::move(backends),
-                                                     options.dispatch));
+  BELAY_TRY_ASSIGN(assembly->engine_,
+                   Engine::create(assembly->model_, std::move(plan), std::move(backends), options.dispatch));
   return assembly;
 }
 

@@ -2,8 +2,8 @@
 // what it computes, threads, the services that plugins get, and the engine. One thread at a time.
 #pragma once
 
-#include "core/formats/gguf.hpp"
 #include "core/hardware/profile.hpp"
+#include "core/models/model.hpp"
 #include "core/registry/host_services.hpp"
 #include "core/registry/registry.hpp"
 #include "core/runtime/choice.hpp"
@@ -26,7 +26,7 @@ struct AssemblyOptions {
 };
 
 // What would run where, from the manifests alone.
-[[nodiscard]] Result<Plan> plan_only(const formats::GgufFile& file, const registry::Registry& registry,
+[[nodiscard]] Result<Plan> plan_only(const models::ModelFile& file, const registry::Registry& registry,
                                      const resolver::Resolution& resolution, const PlanOptions& options);
 
 class Assembly {
@@ -36,27 +36,31 @@ class Assembly {
   [[nodiscard]] static Result<std::unique_ptr<Assembly>> create(const hardware::Profile& profile,
                                                                 registry::Registry& registry,
                                                                 const resolver::Resolution& resolution,
-                                                                formats::GgufFile file,
+                                                                models::ModelFile file,
                                                                 const AssemblyOptions& options);
 
   Assembly(const Assembly&) = delete;
   Assembly& operator=(const Assembly&) = delete;
   ~Assembly();
 
-  [[nodiscard]] const formats::GgufFile& file() const { return file_; }
-  [[nodiscard]] const models::Decoder& decoder() const { return decoder_; }
+  [[nodiscard]] const models::ModelFile& file() const { return file_; }
+  [[nodiscard]] const models::Decoder& decoder() const { return model_.decoder; }
   [[nodiscard]] threading::Pool& pool() { return *pool_; }
   [[nodiscard]] Engine& engine() { return *engine_; }
+  // Encodes images, for a model that does; bound at this call. `stop` must outlive it.
+  [[nodiscard]] Result<std::unique_ptr<VisionEncoder>> vision_encoder(const Stop& stop) {
+    return engine_->vision_encoder(file_.tensors(), *pool_, stop);
+  }
 
  private:
-  Assembly(registry::Registry& registry, formats::GgufFile file)
+  Assembly(registry::Registry& registry, models::ModelFile file)
       : registry_(registry), file_(std::move(file)) {}
   [[nodiscard]] std::unique_ptr<registry::HostServices> make_services(const hardware::Profile& profile,
                                                                       const AssemblyOptions& options) const;
 
   registry::Registry& registry_;
-  formats::GgufFile file_;
-  models::Decoder decoder_;
+  models::ModelFile file_;
+  models::Model model_;
   std::unique_ptr<threading::Pool> pool_;
   std::unique_ptr<registry::HostServices> services_;
   std::unique_ptr<Engine> engine_;

@@ -4,14 +4,16 @@
 
 #include "core/dispatch/backend.hpp"
 #include "core/dispatch/dispatcher.hpp"
-#include "core/models/decoder.hpp"
+#include "core/models/model.hpp"
 #include "core/runtime/plan.hpp"
 #include "core/runtime/session.hpp"
 #include "core/runtime/stop.hpp"
+#include "core/runtime/vision_encoder.hpp"
 #include "core/threading/pool.hpp"
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,13 +24,18 @@ class Engine {
   // `backends`: the selected plugins, best first, as the plan's chains count them. Opens those that head a
   // chain and asks them about every node. Afterwards plan() is what runs; nothing is bound yet.
   [[nodiscard]] static Result<std::unique_ptr<Engine>> create(
-      const models::Decoder& decoder, Plan plan, std::vector<std::unique_ptr<dispatch::Backend>> backends,
+      const models::Model& model, Plan plan, std::vector<std::unique_ptr<dispatch::Backend>> backends,
       const dispatch::DispatchOptions& options);
 
-  // Packs and binds what the plan says. Then sessions may be made.
+  // Packs and binds what the plan says of the decoder. Then sessions may be made.
   [[nodiscard]] Status bind();
 
   [[nodiscard]] Result<std::unique_ptr<Session>> session(threading::Pool& pool, const Stop& stop);
+
+  // Binds the vision encoder, for a model that has one. `tensors` are the model's; all must outlive it.
+  [[nodiscard]] Result<std::unique_ptr<VisionEncoder>> vision_encoder(const models::Tensors& tensors,
+                                                                      threading::Pool& pool,
+                                                                      const Stop& stop);
 
   [[nodiscard]] const Plan& plan() const { return plan_; }
   [[nodiscard]] const std::vector<dispatch::Fallback>& fallbacks() const { return fallbacks_.entries(); }
@@ -36,17 +43,18 @@ class Engine {
   [[nodiscard]] std::map<std::string, std::uint64_t> calls() const;
 
  private:
-  Engine(const models::Decoder& decoder, Plan plan, std::vector<std::unique_ptr<dispatch::Backend>> backends,
+  Engine(const models::Model& model, Plan plan, std::vector<std::unique_ptr<dispatch::Backend>> backends,
          const dispatch::DispatchOptions& options);
   void replan();
 
-  const models::Decoder& decoder_;
+  const models::Model& model_;
   Plan plan_;
   monitoring::Trace* trace_;
   std::vector<std::unique_ptr<dispatch::Backend>> backends_;
   dispatch::FallbackLog fallbacks_;
   dispatch::Dispatcher body_;
   dispatch::Dispatcher head_;
+  std::optional<dispatch::Dispatcher> vision_;
 };
 
 }  // namespace belay::runtime

@@ -39,7 +39,9 @@ Slots assign_slots(const graph::Graph& graph, std::uint64_t max_tokens) {
     }
   }
   const auto end = static_cast<std::uint32_t>(graph.nodes.size());
-  if (const std::size_t slot = slot_of(graph.output); slot != kNoSlot) slots.intervals[slot].last = end;
+  for (const graph::ValueId id : graph.outputs) {
+    if (const std::size_t slot = slot_of(id); slot != kNoSlot) slots.intervals[slot].last = end;
+  }
   for (graph::ValueId id = 0; id < graph.values.size(); ++id) slots.of_value[id] = slot_of(id);
   return slots;
 }
@@ -96,8 +98,10 @@ void Executor::set_tokens(std::uint64_t tokens) {
   tokens_ = tokens;
   for (std::size_t id = 0; id < tensors_.size(); ++id) {
     const graph::Value& value = graph_->values[id];
-    if (!is_cache(value) && value.shape[0] == graph::kTokens) {
-      memory::resize(tensors_[id], 0, static_cast<std::int64_t>(tokens));
+    if (is_cache(value)) continue;
+    for (std::uint32_t axis = 0; axis < value.shape.size(); ++axis) {
+      if (value.shape[axis] < 0)
+        memory::resize(tensors_[id], axis, graph::resolve(value.shape[axis], tokens));
     }
   }
 }
@@ -117,8 +121,8 @@ Status Executor::run(std::uint64_t tokens, std::uint64_t position, std::span<con
   return {};
 }
 
-std::span<const float> Executor::output() const {
-  const belay_tensor_t& tensor = tensors_[graph_->output];
+std::span<const float> Executor::output(std::size_t index) const {
+  const belay_tensor_t& tensor = tensors_[graph_->outputs[index]];
   return {static_cast<const float*>(tensor.data), tensor.nbytes / sizeof(float)};
 }
 

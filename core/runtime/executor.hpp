@@ -28,8 +28,8 @@ class Executor {
   // the graph's.
   [[nodiscard]] Status run(std::uint64_t tokens, std::uint64_t position, std::span<const void* const> inputs);
 
-  // Rows of the graph's output; valid until the next run.
-  [[nodiscard]] std::span<const float> output() const;
+  // Rows of one of the graph's outputs; valid until the next run.
+  [[nodiscard]] std::span<const float> output(std::size_t index = 0) const;
 
  private:
   Executor(const graph::Graph& graph, dispatch::Dispatcher& dispatcher, const Stop& stop)

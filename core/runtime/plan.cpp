@@ -20,9 +20,10 @@ std::string mib(std::uint64_t bytes) { return format("{:.1f} MiB", static_cast<d
 Result<std::uint64_t> choose_context(const models::DecoderConfig& config, std::uint64_t wanted) {
   if (wanted == 0) return std::min<std::uint64_t>(config.context_length, kUsualContext);
   if (wanted <= config.context_length) return wanted;
-  return fail(ErrorCode::kBadInput,
-              "{} positions are wanted, but the model's context is {}; shorten the prompt, --max-tokens or --context",
-              wanted, config.context_length);
+  return fail(
+      ErrorCode::kBadInput,
+      "{} positions are wanted, but the model's context is {}; shorten the prompt, --max-tokens or --context",
+      wanted, config.context_length);
 }
 
 Status check_chains(const graph::Graph& graph, const dispatch::Chains& chains) {
@@ -44,14 +45,19 @@ std::vector<std::string> head_ids(const dispatch::Chains& chains,
   return ids;
 }
 
-std::uint64_t all_scratch(const models::Decoder& decoder, std::uint64_t chunk) {
-  return scratch_bytes(decoder.body, chunk) + scratch_bytes(decoder.head, kHeadRows);
+std::uint64_t decoder_scratch(const models::Decoder& decoder, std::uint64_t chunk) {
+  const models::DecoderConfig& config = decoder.config;
+  const std::uint64_t image_levels = config.takes_images ? std::uint64_t{1} + config.n_deepstack : 0;
+  return scratch_bytes(decoder.body, chunk) + scratch_bytes(decoder.head, kHeadRows) +
+         image_levels * chunk * config.width * sizeof(float);
 }
 
-// Shrinks the step until everything fits the limit.
-Status fit(Plan& plan, const models::Decoder& decoder, std::optional<std::uint64_t> limit) {
+// Shrinks the step until everything fits the limit. An image cannot be shrunk: it is encoded whole.
+Status fit(Plan& plan, const models::Model& model, const PlanOptions& options) {
+  const std::uint64_t image = model.vision ? scratch_bytes(model.vision->graph, options.image_patches) : 0;
+  const std::optional<std::uint64_t> limit = options.memory_limit;
   for (plan.chunk = std::min(kMostChunk, plan.context);; plan.chunk /= 2) {
-    plan.memory.scratch_bytes = all_scratch(decoder, plan.chunk);
+    plan.memory.scratch_bytes = decoder_scratch(model.decoder, plan.chunk) + image;
     if (!limit || plan.memory.total() <= *limit) return {};
     if (plan.chunk / 2 < kLeastChunk) break;
   }
@@ -85,17 +91,23 @@ std::vector<Placement> place_layers(const graph::Graph& body, std::span<const st
   return placement;
 }
 
-Result<Plan> make_plan(const models::Decoder& decoder, std::uint64_t weights_bytes,
+Result<Plan> make_plan(const models::Model& model, std::uint64_t weights_bytes,
                        std::span<const manifest::Manifest* const> selected, const PlanOptions& options) {
+  const models::Decoder& decoder = model.decoder;
   const models::DecoderConfig& config = decoder.config;
   Plan plan;
   BELAY_TRY_ASSIGN(plan.context, choose_context(config, options.context));
-  plan.body_chains = dispatch::build_chains(decoder.body, selected);
-  plan.head_chains = dispatch::build_chains(decoder.head, selected);
-  BELAY_TRY(check_chains(decoder.body, plan.body_chains));
-  BELAY_TRY(check_chains(decoder.head, plan.head_chains));
-  dispatch::add_chains(plan.chains, decoder.body, plan.body_chains, selected);
-  dispatch::add_chains(plan.chains, decoder.head, plan.head_chains, selected);
+  const auto chains_of = [&](const graph::Graph& graph) -> Result<dispatch::Chains> {
+    dispatch::Chains chains = dispatch::build_chains(graph, selected);
+    BELAY_TRY(check_chains(graph, chains));
+    dispatch::add_chains(plan.chains, graph, chains, selected);
+    return chains;
+  };
+  BELAY_TRY_ASSIGN(plan.body_chains, chains_of(decoder.body));
+  BELAY_TRY_ASSIGN(plan.head_chains, chains_of(decoder.head));
+  if (model.vision) {
+    BELAY_TRY_ASSIGN(plan.vision_chains, chains_of(model.vision->graph));
+  }
   plan.placement = place_layers(decoder.body, head_ids(plan.body_chains, selected));
   plan.cache = decoder.cache;
   const auto kv =
@@ -105,7 +117,7 @@ Result<Plan> make_plan(const models::Decoder& decoder, std::uint64_t weights_byt
                 plan.context);
   plan.memory.weights_bytes = weights_bytes;
   plan.memory.kv_bytes = *kv;
-  BELAY_TRY(fit(plan, decoder, options.memory_limit));
+  BELAY_TRY(fit(plan, model, options));
   return plan;
 }
 

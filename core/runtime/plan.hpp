@@ -3,7 +3,7 @@
 
 #include "core/dispatch/chains.hpp"
 #include "core/manifest/manifest.hpp"
-#include "core/models/decoder.hpp"
+#include "core/models/model.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -14,7 +14,8 @@
 namespace belay::runtime {
 
 struct PlanOptions {
-  std::uint64_t context = 0;  // positions wanted; 0: what the model was made for, at most kUsualContext
+  std::uint64_t context = 0;        // positions wanted; 0: what the model was made for, at most kUsualContext
+  std::uint64_t image_patches = 0;  // of the largest image that is to be encoded; 0: none
   std::optional<std::uint64_t> memory_limit;  // bytes for everything together
   std::optional<std::uint64_t> memory_free;   // for people; unknown when absent
 };
@@ -34,7 +35,7 @@ struct MemoryUse {
   std::uint64_t weights_bytes = 0;  // mapped from the file
   std::uint64_t packed_bytes = 0;   // weights in layouts of plugins, and workspace
   std::uint64_t kv_bytes = 0;
-  std::uint64_t scratch_bytes = 0;
+  std::uint64_t scratch_bytes = 0;  // of the decoder, and of the encoder for the largest image
   [[nodiscard]] std::uint64_t total() const {
     return weights_bytes + packed_bytes + kv_bytes + scratch_bytes;
   }
@@ -46,7 +47,8 @@ struct Plan {
   DType cache = DType::kF32;
   dispatch::Chains body_chains;
   dispatch::Chains head_chains;
-  dispatch::ChainTable chains;  // the same, grouped by operator and weight type
+  dispatch::Chains vision_chains;  // of the encoder, when the model has one
+  dispatch::ChainTable chains;     // the same, grouped by operator and weight type
   std::vector<Placement> placement;
   MemoryUse memory;  // of the tier "host"
 };
@@ -59,7 +61,7 @@ struct Plan {
 
 // `selected`: best first. kNoPlugin when a node has no chain, kBadInput when the model cannot have that
 // context, kOutOfMemory with the arithmetic when it does not fit the limit even with the smallest chunk.
-[[nodiscard]] Result<Plan> make_plan(const models::Decoder& decoder, std::uint64_t weights_bytes,
+[[nodiscard]] Result<Plan> make_plan(const models::Model& model, std::uint64_t weights_bytes,
                                      std::span<const manifest::Manifest* const> selected,
                                      const PlanOptions& options);
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <numeric>
 
 namespace belay::runtime {
@@ -19,8 +20,21 @@ Result<std::unique_ptr<Session>> Session::create(const models::Decoder& decoder,
   BELAY_TRY_ASSIGN(session->body_,
                    Executor::create(decoder.body, body, options.chunk, &session->cache_, stop));
   BELAY_TRY_ASSIGN(session->head_, Executor::create(decoder.head, head, kHeadRows, nullptr, stop));
-  session->positions_.resize(options.chunk);
+  BELAY_TRY(session->make_room());
   return session;
+}
+
+Status Session::make_room() {
+  ids_.resize(chunk_);
+  positions_.resize(axes() * chunk_);
+  inputs_ = {ids_.data(), positions_.data()};
+  if (!decoder_.config.takes_images) return {};
+  const std::uint64_t levels = std::uint64_t{1} + decoder_.config.n_deepstack;
+  const std::uint64_t level_bytes = chunk_ * decoder_.config.width * sizeof(float);
+  BELAY_TRY_ASSIGN(image_rows_, memory::Buffer::allocate(levels * level_bytes, "the rows of images"));
+  for (std::uint64_t level = 0; level < levels; ++level)
+    inputs_.push_back(image_rows_.data() + level * level_bytes);
+  return {};
 }
 
 Status Session::check(std::span<const std::int32_t> tokens) const {
@@ -38,30 +52,127 @@ Status Session::check(std::span<const std::int32_t> tokens) const {
   return {};
 }
 
-Status Session::feed(std::span<const std::int32_t> tokens, const LogitsSink& sink) {
-  BELAY_TRY(check(tokens));
+bool Session::fits(const ImageRows& image) const {
+  const std::uint64_t floats = image.grid.tokens() * decoder_.config.width;
+  return image.levels.size() == std::size_t{1} + decoder_.config.n_deepstack &&
+         std::all_of(image.levels.begin(), image.levels.end(),
+                     [&](const auto& rows) { return rows.size() == floats; });
+}
+
+// Finds the images among the tokens, and the positions of all.
+Result<Session::Feed> Session::prepare(const MixedTokens& input) const {
+  if (!input.images.empty() && !decoder_.config.takes_images)
+    return fail(ErrorCode::kBadInput, "a model of architecture {} takes no images",
+                decoder_.config.architecture);
+  Feed feed(input);
+  std::vector<models::TokenGrid> grids;
+  const auto begin = input.tokens.begin();
+  auto at = begin;
+  for (const ImageRows& image : input.images) {
+    at = std::find(at, input.tokens.end(), input.image_token);
+    const auto length = static_cast<std::ptrdiff_t>(image.grid.tokens());
+    const bool whole = input.tokens.end() - at >= length &&
+                       std::all_of(at, at + length, [&](std::int32_t id) { return id == input.image_token; });
+    if (!whole) {
+      return fail(ErrorCode::kBadInput,
+                  "image {} of {} has {} tokens, and the prompt has no place of that size", grids.size() + 1,
+                  input.images.size(), length);
+    }
+    const auto first = position_ + static_cast<std::uint64_t>(at - begin);
+    feed.images.push_back({first, first + image.grid.tokens(), 0});
+    if (!fits(image))
+      return fail(ErrorCode::kGeneral, "image {} has rows of another model", grids.size() + 1);
+    grids.push_back(image.grid);
+    at += length;
+  }
+  if (feed.images.empty()) return feed;
+  const auto start = static_cast<std::int64_t>(position_) + position_delta();
+  feed.positions.resize(models::kPositionAxes * input.tokens.size());
+  models::fill_positions(input.tokens, input.image_token, grids, static_cast<std::int32_t>(start),
+                         feed.positions);
+  std::int64_t delta = position_delta();
+  for (std::size_t i = 0; i < grids.size(); ++i) {
+    delta += std::int64_t{std::max(grids[i].rows, grids[i].columns)} -
+             static_cast<std::int64_t>(grids[i].tokens());
+    feed.images[i].delta = delta;
+  }
+  return feed;
+}
+
+Status Session::feed(const MixedTokens& input, const LogitsSink& sink) {
+  BELAY_TRY(check(input.tokens));
+  BELAY_TRY_ASSIGN(Feed feed, prepare(input));
   const threading::Pool::Step awake(pool_);
-  while (!tokens.empty()) {
-    const auto now = tokens.first(std::min<std::size_t>(tokens.size(), chunk_));
-    tokens = tokens.subspan(now.size());
-    BELAY_TRY(step(now, tokens.empty(), sink));
+  while (feed.done < input.tokens.size()) {
+    Status done = step(feed, std::min<std::size_t>(input.tokens.size() - feed.done, chunk_), sink);
+    if (done.ok()) continue;
+    rewind(position_);  // nothing stays of an image that is not whole
+    return done;
   }
   return {};
 }
 
-Status Session::step(std::span<const std::int32_t> tokens, bool last, const LogitsSink& sink) {
-  const monitoring::Span span(trace_, "step", {}, tokens.size());
-  std::iota(positions_.begin(), positions_.begin() + static_cast<std::ptrdiff_t>(tokens.size()),
-            static_cast<std::int32_t>(position_));
-  const std::array<const void*, 2> inputs = {tokens.data(), positions_.data()};
-  BELAY_TRY(body_->run(tokens.size(), position_, inputs));
+Status Session::step(Feed& feed, std::size_t count, const LogitsSink& sink) {
+  const monitoring::Span span(trace_, "step", {}, count);
+  fill_inputs(feed, count);
+  BELAY_TRY(body_->run(count, position_, inputs_));
   if (sink) {
-    BELAY_TRY(hand_out_logits(tokens.size(), sink));
-  } else if (last) {
-    BELAY_TRY(compute_logits(tokens.size() - 1, 1));
+    BELAY_TRY(hand_out_logits(count, sink));
+  } else if (feed.done + count == feed.input.tokens.size()) {
+    BELAY_TRY(compute_logits(count - 1, 1));
   }
-  position_ += tokens.size();
+  for (const FedImage& image : feed.images) {
+    if (image.first >= position_ && image.first < position_ + count) images_.push_back(image);
+  }
+  position_ += count;
+  feed.done += count;
   return {};
+}
+
+void Session::fill_inputs(const Feed& feed, std::size_t count) {
+  const std::span<const std::int32_t> tokens = feed.input.tokens;
+  std::copy_n(tokens.begin() + static_cast<std::ptrdiff_t>(feed.done), count, ids_.begin());
+  for (std::size_t axis = 0; axis < axes(); ++axis) {
+    const auto to = positions_.begin() + static_cast<std::ptrdiff_t>(axis * count);
+    if (feed.images.empty()) {
+      std::iota(to, to + static_cast<std::ptrdiff_t>(count),
+                static_cast<std::int32_t>(static_cast<std::int64_t>(position_) + position_delta()));
+    } else {
+      std::copy_n(feed.positions.begin() + static_cast<std::ptrdiff_t>(axis * tokens.size() + feed.done),
+                  count, to);
+    }
+  }
+  if (decoder_.config.takes_images) fill_image_rows(feed, count);
+}
+
+// Rows of the images in this step; everything else is zeros, and was so before in most steps.
+void Session::fill_image_rows(const Feed& feed, std::size_t count) {
+  if (!image_rows_are_zero_) std::memset(image_rows_.data(), 0, image_rows_.size());
+  image_rows_are_zero_ = true;
+  const std::uint64_t width = decoder_.config.width;
+  const std::uint64_t end = position_ + count;
+  for (std::size_t i = 0; i < feed.images.size(); ++i) {
+    const std::uint64_t first = std::max(feed.images[i].first, position_);
+    const std::uint64_t last = std::min(feed.images[i].end, end);
+    if (first >= last) continue;
+    image_rows_are_zero_ = false;
+    std::fill(ids_.begin() + static_cast<std::ptrdiff_t>(first - position_),
+              ids_.begin() + static_cast<std::ptrdiff_t>(last - position_), -1);
+    const auto& levels = feed.input.images[i].levels;
+    for (std::size_t level = 0; level < levels.size(); ++level) {
+      std::memcpy(image_rows_.as<float>().data() + (level * chunk_ + first - position_) * width,
+                  levels[level].data() + (first - feed.images[i].first) * width,
+                  (last - first) * width * sizeof(float));
+    }
+  }
+}
+
+void Session::rewind(std::uint64_t position) {
+  position_ = std::min(position, position_);
+  while (!images_.empty() && images_.back().end > position_) {
+    position_ = std::min(position_, images_.back().first);
+    images_.pop_back();
+  }
 }
 
 // Every row of the step, in order; kHeadRows of them are computed at once.

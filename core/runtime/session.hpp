@@ -6,6 +6,7 @@
 #include "core/models/decoder.hpp"
 #include "core/monitoring/trace.hpp"
 #include "core/runtime/executor.hpp"
+#include "core/runtime/image_rows.hpp"
 #include "core/threading/pool.hpp"
 
 #include <cstdint>
@@ -28,6 +29,14 @@ inline constexpr std::uint64_t kHeadRows = 16;
 // Called with the logits behind one position. Valid during the call.
 using LogitsSink = std::function<Status(std::uint64_t position, std::span<const float> logits)>;
 
+// Tokens with images among them: each run of `image_token` stands for the next of `images` and is as long as
+// its grid has tokens.
+struct MixedTokens {
+  std::span<const std::int32_t> tokens;
+  std::int32_t image_token = -1;
+  std::span<const ImageRows> images;
+};
+
 class Session {
  public:
   // Everything given must outlive the session.
@@ -39,15 +48,38 @@ class Session {
   // sink, those behind every one of them are computed and handed out in order. kBadInput for an id that the
   // vocabulary does not have or when the context is full; after any error the session stands where the last
   // whole step left it.
-  [[nodiscard]] Status feed(std::span<const std::int32_t> tokens, const LogitsSink& sink = {});
+  [[nodiscard]] Status feed(std::span<const std::int32_t> tokens, const LogitsSink& sink = {}) {
+    return feed(MixedTokens{tokens, -1, {}}, sink);
+  }
+  // The same with images; kBadInput, too, when the runs and the grids do not match, or for images to a
+  // model that takes none.
+  [[nodiscard]] Status feed(const MixedTokens& input, const LogitsSink& sink = {});
 
   [[nodiscard]] std::span<const float> logits() const { return logits_; }
   [[nodiscard]] std::uint64_t position() const { return position_; }
   [[nodiscard]] std::uint64_t capacity() const { return cache_.capacity(); }
-  // Forgets everything after the first `position` tokens.
-  void rewind(std::uint64_t position) { position_ = std::min(position, position_); }
+  // Forgets everything after the first `position` tokens, and all of an image that this would cut in two.
+  void rewind(std::uint64_t position);
+  // The position of the next token on every axis minus its place in the sequence: images take fewer positions
+  // than they have tokens.
+  [[nodiscard]] std::int64_t position_delta() const { return images_.empty() ? 0 : images_.back().delta; }
 
  private:
+  // An image that was fed: its tokens, and position_delta() behind it.
+  struct FedImage {
+    std::uint64_t first = 0;
+    std::uint64_t end = 0;
+    std::int64_t delta = 0;
+  };
+  // What is fed, part of it done.
+  struct Feed {
+    explicit Feed(const MixedTokens& tokens) : input(tokens) {}
+    const MixedTokens& input;
+    std::size_t done = 0;                 // tokens
+    std::vector<std::int32_t> positions;  // (axes, tokens), only when there are images
+    std::vector<FedImage> images;         // places in the sequence
+  };
+
   Session(const models::Decoder& decoder, threading::Pool& pool, memory::KvCache cache,
           const SessionOptions& options)
       : decoder_(decoder),
@@ -56,10 +88,17 @@ class Session {
         chunk_(options.chunk),
         trace_(options.trace) {}
 
+  Status make_room();
   Status check(std::span<const std::int32_t> tokens) const;
-  Status step(std::span<const std::int32_t> tokens, bool last, const LogitsSink& sink);
+  [[nodiscard]] bool fits(const ImageRows& image) const;
+  Result<Feed> prepare(const MixedTokens& input) const;
+  Status step(Feed& feed, std::size_t count, const LogitsSink& sink);
+  void fill_inputs(const Feed& feed, std::size_t count);
+  void fill_image_rows(const Feed& feed, std::size_t count);
   Status hand_out_logits(std::uint64_t tokens, const LogitsSink& sink);
   Status compute_logits(std::uint64_t first_row, std::uint64_t rows);
+
+  [[nodiscard]] std::size_t axes() const { return decoder_.config.takes_images ? models::kPositionAxes : 1; }
 
   const models::Decoder& decoder_;
   threading::Pool& pool_;
@@ -68,9 +107,16 @@ class Session {
   monitoring::Trace* trace_;
   std::optional<Executor> body_;
   std::optional<Executor> head_;
+  // The inputs of a step.
+  std::vector<std::int32_t> ids_;
   std::vector<std::int32_t> positions_;
+  memory::Buffer image_rows_;  // (1 + n_deepstack, chunk, width) of a model that takes images
+  bool image_rows_are_zero_ = true;
+  std::vector<const void*> inputs_;
+
   std::span<const float> logits_;
   std::uint64_t position_ = 0;
+  std::vector<FedImage> images_;  // in the sequence so far
 };
 
 }  // namespace belay::runtime

@@ -11,7 +11,7 @@ namespace {
 
 // On this machine the plugins are asked, so that what is printed is what would run; for another one their
 // manifests decide.
-Result<runtime::Plan> plan_model(Workbench& bench, formats::GgufFile file) {
+Result<runtime::Plan> plan_model(Workbench& bench, models::ModelFile file) {
   if (bench.settings.hardware)
     return runtime::plan_only(file, bench.registry, bench.resolution, plan_options(bench, 0));
   BELAY_TRY_ASSIGN(const auto assembly, assemble(bench, std::move(file), 0, {}));
@@ -24,7 +24,7 @@ Result<int> plan_command(Options& options) {
   BELAY_TRY_ASSIGN(Workbench bench, prepare(options, true));
   std::optional<runtime::Plan> plan;
   if (bench.settings.model) {
-    BELAY_TRY_ASSIGN(formats::GgufFile file, formats::GgufFile::open(*bench.settings.model));
+    BELAY_TRY_ASSIGN(models::ModelFile file, open_model(bench.settings));
     BELAY_TRY_ASSIGN(plan, plan_model(bench, std::move(file)));
   }
   Explanations why;

@@ -86,8 +86,8 @@ class Run {
   Status load(const Prompt& prompt) {
     stop_ = make_stop(bench_.settings);
     progress("loading the model");
-    BELAY_TRY_ASSIGN(formats::GgufFile file, open_model(bench_.settings));
-    BELAY_TRY_ASSIGN(tokenizer_, open_tokenizer(file));
+    BELAY_TRY_ASSIGN(models::ModelFile file, open_model(bench_.settings));
+    BELAY_TRY_ASSIGN(tokenizer_, file.make_tokenizer());
     BELAY_TRY_ASSIGN(prompt_, encode_prompt(prompt, *tokenizer_, file, settings_.raw));
     BELAY_TRY_ASSIGN(const std::uint64_t context, needed_context(file));
     BELAY_TRY_ASSIGN(assembly_, assemble(bench_, std::move(file), context, {.trace = trace_.trace()}));
@@ -104,9 +104,8 @@ class Run {
   }
 
   // Positions for the prompt and what may follow it, as far as the model goes.
-  Result<std::uint64_t> needed_context(const formats::GgufFile& file) {
-    BELAY_TRY_ASSIGN(const models::DecoderConfig config, models::read_config(file));
-    const std::uint64_t most = bench_.settings.context.value_or(config.context_length);
+  Result<std::uint64_t> needed_context(const models::ModelFile& file) {
+    const std::uint64_t most = bench_.settings.context.value_or(file.config().context_length);
     if (prompt_.size() > most) {
       return fail(ErrorCode::kBadInput,
                   "the prompt has {} tokens, the context {} positions; shorten the prompt", prompt_.size(),

@@ -120,7 +120,7 @@ TEST_CASE("run refuses a workspace that is one byte short") {
 
 TEST_CASE("run refuses ids outside the table and positions outside the cache") {
   const OpCase embed = embed_case(DType::kQ8_0, 3, 64, 10, WeightFill::kNormal, 4);
-  for (const std::int32_t id : {10, -1, INT32_MAX, INT32_MIN}) {
+  for (const std::int32_t id : {10, -2, INT32_MAX, INT32_MIN}) {
     for (const auto& plugin : loaded_plugins()) {
       OpCase bad = embed;
       std::memcpy(bad.inputs[0].bytes.data() + 4, &id, sizeof id);

@@ -87,6 +87,7 @@ OpCase embed_case(DType table, std::size_t tokens, std::size_t width, std::size_
   std::vector<std::int32_t> ids(tokens);
   for (std::int32_t& id : ids) id = static_cast<std::int32_t>(random.below(vocab));
   if (tokens > 1) ids.back() = static_cast<std::int32_t>(vocab - 1);
+  if (tokens > 2) ids[1] = -1;  // the place of an image
   const auto m = static_cast<std::int64_t>(tokens);
 
   OpCase op_case;

@@ -16,6 +16,10 @@ Values absolute(View values) {
 Values embed(View table, std::size_t width, std::span<const std::int32_t> ids) {
   Values result;
   for (const std::int32_t id : ids) {
+    if (id == -1) {
+      result.insert(result.end(), width, 0.0);
+      continue;
+    }
     const View row = table.subspan(static_cast<std::size_t>(id) * width, width);
     result.insert(result.end(), row.begin(), row.end());
   }

@@ -15,7 +15,7 @@ using View = std::span<const double>;
 
 [[nodiscard]] Values absolute(View values);
 
-// table [vocab, width], ids [M] -> [M, width]
+// table [vocab, width], ids [M] -> [M, width]; a row of zeros for -1
 [[nodiscard]] Values embed(View table, std::size_t width, std::span<const std::int32_t> ids);
 
 // x [M, K], weight [N, K], bias [N] or empty -> [M, N]

@@ -23,8 +23,8 @@ TEST_CASE("linear multiplies rows of the weight") {
 
 TEST_CASE("embed copies rows") {
   const Values table = {0, 1, 10, 11, 20, 21};
-  const std::vector<std::int32_t> ids = {2, 0, 2};
-  CHECK(embed(table, 2, ids) == Values{20, 21, 0, 1, 20, 21});
+  const std::vector<std::int32_t> ids = {2, 0, -1, 2};
+  CHECK(embed(table, 2, ids) == Values{20, 21, 0, 1, 0, 0, 20, 21});
 }
 
 TEST_CASE("quantised activations lie on the grid of their block") {

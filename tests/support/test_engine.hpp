@@ -16,6 +16,7 @@ namespace belay::test {
 
 struct EngineSpec {
   std::filesystem::path model;
+  std::optional<std::filesystem::path> mmproj = {};
   std::vector<std::string> plugins = {};  // empty: all that this machine can run
   manifest::Level level = manifest::Level::kMinimal;
   std::vector<std::filesystem::path> further_folders = {};  // of plugins

@@ -3,6 +3,7 @@
 #include "plugins/cpu_kernels/ops/ops.hpp"
 #include "plugins/cpu_kernels/quant/unpack.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 
@@ -25,8 +26,8 @@ class Embed final : public sdk::Kernel<Embed> {
     float* out = operands.out_floats(0, tokens, static_cast<uint64_t>(width_));
     if (operands.status() != BELAY_OK || tokens == 0) return operands.status();
     for (int64_t t = 0; t < tokens; ++t) {
-      if (ids[t] < 0 || ids[t] >= vocab_) {
-        return sdk::fail(arguments.error, BELAY_INVALID_ARGUMENT, "embed: token id %d is outside [0, %lld)",
+      if (ids[t] < -1 || ids[t] >= vocab_) {
+        return sdk::fail(arguments.error, BELAY_INVALID_ARGUMENT, "embed: token id %d is outside [-1, %lld)",
                          ids[t], static_cast<long long>(vocab_));
       }
     }
@@ -40,6 +41,10 @@ class Embed final : public sdk::Kernel<Embed> {
 
  private:
   void row(int32_t id, float* out) const {
+    if (id < 0) {
+      std::fill_n(out, width_, 0.0f);
+      return;
+    }
     Rows rows;
     row_pointers(table_, row_bytes_, id, 1, rows);
     unpack_(rows, 1, 0, width_, out, width_);

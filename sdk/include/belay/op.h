@@ -21,6 +21,7 @@
  *   belay.mlp_swiglu/1    x [M, K]                        w_gate, w_up, w_down            f32 [M, K]
  *   belay.attention_block/1  reserved
  *
+ * The id -1 embeds as a row of zeros: the place of something that is added later, an image.
  * A constant in parentheses may be absent: its descriptor then has rank 0 and nbytes 0, or is left out at the end.
  * The KV cache is [kv_heads, blocks, 64, D], f32 or f16: position p lies in block p/64, row p%64. It is the core's.
  * Outputs never overlap inputs. Formulas: tests/reference/ops.hpp. */

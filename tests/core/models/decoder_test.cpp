@@ -1,6 +1,5 @@
-#include "core/models/decoder.hpp"
-
 #include "core/formats/gguf_writer.hpp"
+#include "core/models/model.hpp"
 #include "tests/support/doctest.hpp"
 #include "tests/support/tiny_model.hpp"
 
@@ -54,9 +53,11 @@ struct ZeroModel {
     add(writer, "blk.0.ffn_up.weight", {16, 8});
     add(writer, "blk.0.ffn_down.weight", {8, 16});
     bytes = writer.to_bytes();
-    const auto file = formats::GgufFile::parse(bytes, "zero.gguf");
-    REQUIRE(file.ok());
-    return models::build_decoder(*file, DType::kF16);
+    auto parsed = formats::GgufFile::parse(bytes, "zero.gguf");
+    REQUIRE(parsed.ok());
+    BELAY_TRY_ASSIGN(const models::ModelFile file, models::ModelFile::from_gguf(*std::move(parsed)));
+    BELAY_TRY_ASSIGN(models::Model model, models::build_model(file, DType::kF16));
+    return std::move(model.decoder);
   }
 };
 
@@ -115,12 +116,14 @@ TEST_CASE("the architectures differ by their flags") {
     test::TinyModelSpec spec;
     spec.arch = arch;
     const auto bytes = test::make_tiny_model(spec);
-    const auto file = formats::GgufFile::parse(bytes, arch);
+    auto parsed = formats::GgufFile::parse(bytes, arch);
+    REQUIRE(parsed.ok());
+    const auto file = models::ModelFile::from_gguf(*std::move(parsed));
     REQUIRE(file.ok());
-    const auto decoder = models::build_decoder(*file, DType::kF32);
-    REQUIRE(decoder.ok());
-    CHECK((decoder->config.rope.style == BELAY_ROPE_ADJACENT) == (arch == "llama"));
-    CHECK(decoder->config.qk_norm == (arch == "qwen3"));
-    CHECK(decoder->config.qkv_bias == (arch == "qwen2"));
+    REQUIRE(models::build_model(*file, DType::kF32).ok());
+    const models::DecoderConfig& config = file->config();
+    CHECK((config.rope.style == BELAY_ROPE_ADJACENT) == (arch == "llama"));
+    CHECK(config.qk_norm == (arch == "qwen3"));
+    CHECK(config.qkv_bias == (arch == "qwen2"));
   }
 }

@@ -11,8 +11,9 @@ using namespace belay::runtime;  // NOLINT(google-build-using-namespace)
 namespace {
 
 // One layer of attention over embeddings of 64, and a head.
-models::Decoder small_decoder() {
-  models::Decoder decoder;
+models::Model small_model() {
+  models::Model model;
+  models::Decoder& decoder = model.decoder;
   decoder.config.n_layers = 1;
   decoder.config.n_heads = decoder.config.n_kv_heads = 2;
   decoder.config.head_dim = 32;
@@ -26,12 +27,12 @@ models::Decoder small_decoder() {
   const auto q = build.reshape(x, {graph::kTokens, 2, 32});
   const auto y = build.reshape(build.attention("attend", q, build.kv_write("write", q, q, DType::kF32)),
                                {graph::kTokens, 64});
-  decoder.body = *std::move(build).finish(build.add("sum", x, y));
+  decoder.body = *std::move(build).finish({build.add("sum", x, y)});
   graph::Builder head;
   const auto hidden = head.input("hidden", DType::kF32, {graph::kTokens, 64});
   const auto output = head.weight({"table", DType::kQ8_0, {100, 64}, {}});
-  decoder.head = *std::move(head).finish(head.linear("output", hidden, {output}));
-  return decoder;
+  decoder.head = *std::move(head).finish({head.linear("output", hidden, {output})});
+  return model;
 }
 
 manifest::Manifest plugin(const std::string& id, const std::vector<std::string>& ops) {
@@ -47,11 +48,11 @@ const std::vector<std::string> kAll = {BELAY_OP_EMBED, BELAY_OP_LINEAR, BELAY_OP
 }  // namespace
 
 TEST_CASE("chains follow the order of the selection and what each plugin provides") {
-  const models::Decoder decoder = small_decoder();
+  const models::Model model = small_model();
   const manifest::Manifest fast = plugin("fast", {BELAY_OP_LINEAR, BELAY_OP_ATTENTION});
   const manifest::Manifest plain = plugin("plain", kAll);
   const std::vector<const manifest::Manifest*> selected = {&fast, &plain};
-  const auto plan = make_plan(decoder, 0, selected, {});
+  const auto plan = make_plan(model, 0, selected, {});
   REQUIRE(plan.ok());
   CHECK(plan->chains.at("linear/q8_0") == std::vector<std::string>{"fast", "plain"});
   CHECK(plan->chains.at("embed/q8_0") == std::vector<std::string>{"plain"});
@@ -63,28 +64,28 @@ TEST_CASE("chains follow the order of the selection and what each plugin provide
 TEST_CASE("an operator without a plugin is an error that names it") {
   const manifest::Manifest some = plugin("some", {BELAY_OP_EMBED, BELAY_OP_LINEAR});
   const std::vector<const manifest::Manifest*> selected = {&some};
-  const auto plan = make_plan(small_decoder(), 0, selected, {});
+  const auto plan = make_plan(small_model(), 0, selected, {});
   REQUIRE_FALSE(plan.ok());
   CHECK(plan.error().code == ErrorCode::kNoPlugin);
   CHECK(plan.error().message.find("kv_write") != std::string::npos);
 }
 
 TEST_CASE("the step shrinks until everything fits the limit, then the plan is refused with its arithmetic") {
-  const models::Decoder decoder = small_decoder();
+  const models::Model model = small_model();
   const manifest::Manifest plain = plugin("plain", kAll);
   const std::vector<const manifest::Manifest*> selected = {&plain};
   PlanOptions options;
   options.context = 1000;
-  const auto roomy = make_plan(decoder, 1000, selected, options);
+  const auto roomy = make_plan(model, 1000, selected, options);
   REQUIRE(roomy.ok());
   CHECK(roomy->chunk == kMostChunk);
   options.memory_limit = roomy->memory.total() - 1;
-  const auto tight = make_plan(decoder, 1000, selected, options);
+  const auto tight = make_plan(model, 1000, selected, options);
   REQUIRE(tight.ok());
   CHECK(tight->chunk < kMostChunk);
   CHECK(tight->memory.total() <= *options.memory_limit);
   options.memory_limit = roomy->memory.kv_bytes;
-  const auto refused = make_plan(decoder, 1000, selected, options);
+  const auto refused = make_plan(model, 1000, selected, options);
   REQUIRE_FALSE(refused.ok());
   CHECK(refused.error().code == ErrorCode::kOutOfMemory);
   CHECK(refused.error().message.find("KV cache") != std::string::npos);
@@ -93,12 +94,12 @@ TEST_CASE("the step shrinks until everything fits the limit, then the plan is re
 TEST_CASE("a context beyond the model's is refused; none asked for is the usual one") {
   const manifest::Manifest plain = plugin("plain", kAll);
   const std::vector<const manifest::Manifest*> selected = {&plain};
-  const auto usual = make_plan(small_decoder(), 0, selected, {});
+  const auto usual = make_plan(small_model(), 0, selected, {});
   REQUIRE(usual.ok());
   CHECK(usual->context == 1000);
   PlanOptions options;
   options.context = 1001;
-  const auto beyond = make_plan(small_decoder(), 0, selected, options);
+  const auto beyond = make_plan(small_model(), 0, selected, options);
   REQUIRE_FALSE(beyond.ok());
   CHECK(beyond.error().code == ErrorCode::kBadInput);
 }
@@ -112,7 +113,7 @@ TEST_CASE("optimizations decide the cache and what each plugin may do") {
 }
 
 TEST_CASE("values that are not alive together share scratch") {
-  const models::Decoder decoder = small_decoder();
+  const models::Decoder decoder = small_model().decoder;
   std::uint64_t all = 0;
   for (const graph::Value& value : decoder.body.values) {
     if (value.kind == graph::ValueKind::kActivation && !value.view_of) all += graph::value_bytes(value, 10);
