@@ -1,3 +1,4 @@
+#include "core/base/checked.hpp"
 #include "core/base/format.hpp"
 #include "core/base/text.hpp"
 #include "core/formats/replace_file.hpp"
@@ -8,7 +9,6 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <string>
 
 namespace belay::formats {
 namespace {
@@ -20,61 +20,61 @@ Error system_error(const std::filesystem::path& path, std::string_view what) {
               what, std::strerror(number));
 }
 
-// A new file beside `path`, removed again unless it is renamed to `path`.
-class TemporaryFile {
- public:
-  explicit TemporaryFile(const std::filesystem::path& path) {
-    // A crashed run may have left its file behind, and a process may write the same path twice at once.
-    for (int attempt = 0; attempt < 100 && fd_ < 0; ++attempt) {
-      name_ = format("{}.part-{}-{}", path.string(), ::getpid(), attempt);
-      fd_ = ::open(name_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-      if (fd_ < 0 && errno != EEXIST) return;
-    }
-  }
-  ~TemporaryFile() {
-    if (fd_ < 0) return;
-    ::close(fd_);
-    if (!renamed_) ::unlink(name_.c_str());
-  }
-  TemporaryFile(const TemporaryFile&) = delete;
-  TemporaryFile& operator=(const TemporaryFile&) = delete;
-
-  [[nodiscard]] bool is_open() const { return fd_ >= 0; }
-
-  [[nodiscard]] bool write(std::span<const std::byte> bytes) const {
-    while (!bytes.empty()) {
-      const ssize_t wrote = ::write(fd_, bytes.data(), bytes.size());
-      if (wrote < 0 && errno == EINTR) continue;
-      if (wrote < 0) return false;
-      bytes = bytes.subspan(static_cast<std::size_t>(wrote));
-    }
-    return true;
-  }
-
-  [[nodiscard]] bool sync() const { return ::fsync(fd_) == 0; }
-
-  [[nodiscard]] bool rename_to(const std::filesystem::path& path) {
-    renamed_ = std::rename(name_.c_str(), path.c_str()) == 0;
-    return renamed_;
-  }
-
- private:
-  std::string name_;
-  int fd_ = -1;
-  bool renamed_ = false;
-};
+// Sets the room aside, and the file's length.
+Status make_room(int fd, const std::filesystem::path& path, std::uint64_t bytes) {
+  const auto length = narrow<off_t>(bytes);
+  if (!length)
+    return fail(ErrorCode::kOutOfMemory, "{}: no file has {} bytes", printable(path.string(), 400), bytes);
+  do {
+    errno = ::posix_fallocate(fd, 0, *length);
+  } while (errno == EINTR);
+  return errno == 0 ? Status() : system_error(path, format("no room for its {} bytes", bytes));
+}
 
 }  // namespace
 
-Status replace_file(const std::filesystem::path& path, std::span<const std::span<const std::byte>> pieces) {
-  TemporaryFile file(path);
-  if (!file.is_open()) return system_error(path, "cannot create a file beside it");
-  for (const auto& piece : pieces) {
-    if (!file.write(piece)) return system_error(path, "cannot write");
+Result<Replacement> Replacement::begin(const std::filesystem::path& path, std::uint64_t bytes) {
+  Replacement file;
+  file.path_ = path;
+  // A crashed run may have left its file behind, and a process may write the same path twice at once.
+  for (int attempt = 0; attempt < 100 && file.fd_ < 0; ++attempt) {
+    file.name_ = format("{}.part-{}-{}", path.string(), ::getpid(), attempt);
+    file.fd_ = ::open(file.name_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (file.fd_ < 0 && errno != EEXIST) break;
   }
-  if (!file.sync()) return system_error(path, "cannot write to the disk");
-  if (!file.rename_to(path)) return system_error(path, "cannot rename the finished file");
+  if (file.fd_ < 0) return system_error(path, "cannot create a file beside it");
+  if (bytes > 0) BELAY_TRY(make_room(file.fd_, path, bytes));
+  return file;
+}
+
+Replacement::~Replacement() {
+  if (fd_ < 0) return;
+  ::close(fd_);
+  if (!name_.empty()) ::unlink(name_.c_str());
+}
+
+Status Replacement::write(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t wrote = ::write(fd_, bytes.data(), bytes.size());
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote < 0) return system_error(path_, "cannot write");
+    bytes = bytes.subspan(static_cast<std::size_t>(wrote));
+  }
   return {};
+}
+
+Status Replacement::commit() {
+  if (::fsync(fd_) != 0) return system_error(path_, "cannot write to the disk");
+  if (std::rename(name_.c_str(), path_.c_str()) != 0)
+    return system_error(path_, "cannot rename the finished file");
+  name_.clear();
+  return {};
+}
+
+Status replace_file(const std::filesystem::path& path, std::span<const std::span<const std::byte>> pieces) {
+  BELAY_TRY_ASSIGN(Replacement file, Replacement::begin(path));
+  for (const auto& piece : pieces) BELAY_TRY(file.write(piece));
+  return file.commit();
 }
 
 }  // namespace belay::formats
