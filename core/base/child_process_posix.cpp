@@ -50,6 +50,7 @@ bool open_pipe(Pipe& pipe) {
 
 std::vector<char*> pointers(const std::vector<std::string>& words) {
   std::vector<char*> out;
+  out.reserve(words.size() + 1);
   for (const std::string& word : words)
     out.push_back(const_cast<char*>(word.c_str()));  // posix_spawn does not write
   out.push_back(nullptr);
