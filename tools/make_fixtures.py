@@ -4,10 +4,12 @@
     tools/make_fixtures.py GOLDENS [OUT]
 
 GOLDENS is the folder that the generator `make_goldens.py` writes (its README says how). Copied as they are: the two
-quantised llama models, their cases, the quantisation blocks, the tokenizer cases, the SmolLM2 reference outputs, the
-images and the sizes they are resized to. Made here: `qwen_tokenizer.gguf`, the metadata of the tiny Qwen3-VL text model
-without its tensors; `cases/images.safetensors`, what preprocessing makes of the images: `NAME.resized`, the SHA-256 of
-the decoded pixels as the attribute `NAME.rgb`, and `NAME.pixel_values` of the smallest one. Needs Python 3.11 only.
+quantised llama models, their cases, the quantisation blocks, the tokenizer cases, the tokenizers of three models, the
+SmolLM2 reference outputs, the images and the sizes they are resized to, and one Qwen3-VL model in bfloat16. Made here:
+`qwen_tokenizer.gguf`, the metadata of the tiny Qwen3-VL text model without its tensors; `cases/images.safetensors`, what
+preprocessing makes of the images: `NAME.resized`, the SHA-256 of the decoded pixels as the attribute `NAME.rgb`, and
+`NAME.pixel_values` of the smallest one; the cases of the Qwen3-VL model without what lies between image and logits. Needs
+Python 3.11 only.
 """
 import hashlib
 import json
@@ -37,6 +39,26 @@ COPIED = [
     "images/wide.png",
     "smollm2_goldens.json",
 ]
+# The tokenizers of the models as Hugging Face folders.
+COPIED += [
+    f"{model}/{name}"
+    for model in ("llama_a", "vl_a", "vl_b")
+    for name in ("tokenizer.json", "tokenizer_config.json", "generation_config.json")
+]
+COPIED += ["vl_a/chat_template.json", "vl_b/chat_template.json"]
+# A whole vision model, in two shards.
+COPIED += [
+    "vl_b/config.json",
+    "vl_b/model-00001-of-00002.safetensors",
+    "vl_b/model-00002-of-00002.safetensors",
+    "vl_b/model.safetensors.index.json",
+    "vl_b/preprocessor_config.json",
+    "cases/vl_b__one_image.json",
+    "cases/vl_b__text.json",
+    "cases/vl_b__two_images.json",
+]
+VISION_CASES = ["cases/vl_b__one_image.safetensors", "cases/vl_b__text.safetensors", "cases/vl_b__two_images.safetensors"]
+VISION_KEPT = ("input_ids", "position_ids", "image_grid_thw", "vis_merged", "vis_deepstack_", "prompt_logits_tail", "gen_")
 QWEN_SOURCE, QWEN_TOKENIZER = "vl_a/text-f32.gguf", "qwen_tokenizer.gguf"
 IMAGES = "cases/images.safetensors"
 SMALLEST, SMALLEST_CASE, SMALLEST_PLACE = "tiny", "vl_a__two_images", 1
@@ -114,6 +136,12 @@ def preprocessed_images(goldens: Path) -> bytes:
     return safetensors(dict(sorted(tensors.items(), key=lambda item: item[1][0])), attributes)
 
 
+def trimmed_case(path: Path) -> bytes:
+    """What a test of the whole model compares, widest elements first."""
+    kept = {name: tensor for name, tensor in read_safetensors(path).items() if name.startswith(VISION_KEPT)}
+    return safetensors(dict(sorted(kept.items(), key=lambda item: item[1][0])), {})
+
+
 def facts(path: Path) -> dict:
     data = path.read_bytes()
     return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
@@ -127,12 +155,14 @@ def main() -> None:
         shutil.copyfile(goldens / name, out / name)
     (out / QWEN_TOKENIZER).write_bytes(without_tensors((goldens / QWEN_SOURCE).read_bytes()))
     (out / IMAGES).write_bytes(preprocessed_images(goldens))
+    for name in VISION_CASES:
+        (out / name).write_bytes(trimmed_case(goldens / name))
     source = json.loads((goldens / "manifest.json").read_text())
     manifest = {
         "seed": source["seed"],
         "versions": source["versions"],
         "tree_sha256": source["tree_sha256"],
-        "files": {name: facts(out / name) for name in sorted([*COPIED, QWEN_TOKENIZER, IMAGES])},
+        "files": {name: facts(out / name) for name in sorted([*COPIED, *VISION_CASES, QWEN_TOKENIZER, IMAGES])},
     }
     (out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
 

@@ -35,12 +35,31 @@ std::string qwen2_pattern() {
          space + "]+";
 }
 
+std::string gpt2_pattern() {
+  const std::string space(kSpace);
+  return R"('(?:s|t|re|ve|m|ll|d)| ?\p{L}+| ?\p{N}+| ?[^)" + space + R"(\p{L}\p{N}]+|[)" + space + "]+(?![^" +
+         space + "])|[" + space + "]+";
+}
+
+std::string pattern_of(PreTokenizerKind kind) {
+  switch (kind) {
+    case PreTokenizerKind::kSmollm:
+      return smollm_pattern();
+    case PreTokenizerKind::kQwen2:
+      return qwen2_pattern();
+    case PreTokenizerKind::kGpt2:
+      return gpt2_pattern();
+  }
+  return {};
+}
+
 struct Named {
   std::string_view name;
   PreTokenizerKind kind;
 };
 constexpr std::array kNames = {Named{"smollm", PreTokenizerKind::kSmollm},
-                               Named{"qwen2", PreTokenizerKind::kQwen2}};
+                               Named{"qwen2", PreTokenizerKind::kQwen2},
+                               Named{"gpt-2", PreTokenizerKind::kGpt2}};
 
 std::string pcre2_message(int error) {
   std::array<PCRE2_UCHAR, 256> text{};
@@ -89,7 +108,7 @@ Result<PreTokenizerKind> pre_tokenizer_named(std::string_view name) {
 }
 
 Result<PreTokenizer> PreTokenizer::create(PreTokenizerKind kind, bool use_jit) {
-  const std::string pattern = kind == PreTokenizerKind::kSmollm ? smollm_pattern() : qwen2_pattern();
+  const std::string pattern = pattern_of(kind);
   int error = 0;
   std::size_t offset = 0;
   pcre2_code* code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),

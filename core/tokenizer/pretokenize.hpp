@@ -14,6 +14,7 @@ namespace belay::tokenizer {
 enum class PreTokenizerKind {
   kSmollm,  // GGUF's "smollm": every digit alone, then the expression of GPT-2
   kQwen2,   // GGUF's "qwen2": Qwen2 and Qwen3
+  kGpt2,    // GGUF's "gpt-2"
 };
 
 // The kind that a GGUF file calls `name`. kBadInput, with the names that are known, for any other.

@@ -28,9 +28,13 @@ Status check(const TokenizerData& data) {
     return fail(ErrorCode::kBadInput, "token {} has the unknown type {}", id,
                 static_cast<std::int32_t>(data.types[id]));
   }
-  using Named = std::pair<std::string_view, std::optional<std::int32_t>>;
-  for (const auto& [name, id] : {Named{"bos", data.bos}, Named{"eos", data.eos}, Named{"eot", data.eot},
-                                 Named{"padding", data.pad}, Named{"unknown", data.unknown}}) {
+  std::vector<std::pair<std::string_view, std::optional<std::int32_t>>> named = {{"bos", data.bos},
+                                                                                 {"eos", data.eos},
+                                                                                 {"eot", data.eot},
+                                                                                 {"padding", data.pad},
+                                                                                 {"unknown", data.unknown}};
+  for (const std::int32_t id : data.ends) named.emplace_back("end", id);
+  for (const auto& [name, id] : named) {
     if (!id || (*id >= 0 && static_cast<std::size_t>(*id) < data.tokens.size())) continue;
     return fail(ErrorCode::kBadInput, "the {} token is {}, but the vocabulary ends at {}", name, *id,
                 data.tokens.size() - 1);
@@ -72,6 +76,7 @@ Status Tokenizer::add_added_tokens(const TokenizerData& data) {
 }
 
 void Tokenizer::add_ends(const TokenizerData& data) {
+  ends_ = data.ends;
   for (const auto id : {data.eos, data.eot}) {
     if (id) ends_.push_back(*id);
   }

@@ -38,6 +38,7 @@ struct TokenizerData {
   std::optional<std::int32_t> bos;
   std::optional<std::int32_t> eos;
   std::optional<std::int32_t> eot;  // ends a turn, where it differs from eos
+  std::vector<std::int32_t> ends;   // further ids that end an answer
   std::optional<std::int32_t> pad;
   std::optional<std::int32_t> unknown;
   bool add_bos = false;  // the model wants `bos` in front of every prompt
@@ -68,7 +69,7 @@ class Tokenizer {
   // The id of a token by its text in the vocabulary, for example "<|image_pad|>".
   [[nodiscard]] std::optional<std::int32_t> find(std::string_view text) const { return tokens_.find(text); }
   [[nodiscard]] bool is_special(std::int32_t id) const;
-  // True for eos, eot, <|im_end|> and <|endoftext|>.
+  // True for eos, eot, ends, <|im_end|> and <|endoftext|>.
   [[nodiscard]] bool is_end_of_generation(std::int32_t id) const;
   // What belongs in front of the first prompt of a session, if the model asks for it.
   [[nodiscard]] std::optional<std::int32_t> leading_bos() const { return leading_bos_; }

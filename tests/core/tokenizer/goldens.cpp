@@ -7,13 +7,10 @@
 #include <ctime>
 
 namespace belay::test {
-namespace {
 
 std::filesystem::path golden_path(std::string_view name) {
   return std::filesystem::path(BELAY_GOLDENS) / name;
 }
-
-}  // namespace
 
 std::string golden_text(std::string_view name) {
   auto text = read_file(golden_path(name), std::uint64_t{16} << 20U);
@@ -40,6 +37,20 @@ tokenizer::Tokenizer golden_tokenizer(std::string_view name) {
   auto made = tokenizer::Tokenizer::create(*data);
   REQUIRE(made.ok());
   return *std::move(made);
+}
+
+void check_cases(const tokenizer::Tokenizer& tokenizer, std::string_view key) {
+  const Json all = golden_json("cases/tokenizer_cases.json");
+  const Json& cases = all.at(std::string(key));
+  REQUIRE(cases.size() > 20);
+  for (const Json& example : cases) {
+    const auto text = example.at("text").get<std::string>();
+    CAPTURE(text);
+    const auto wanted = example.at("ids").get<Ids>();
+    CHECK(encode(tokenizer, text) == wanted);
+    CHECK(tokenizer.decode(wanted, false) == example.at("decoded").get<std::string>());
+    CHECK(tokenizer.decode(wanted, true) == example.at("decoded_skip_special").get<std::string>());
+  }
 }
 
 std::optional<std::filesystem::path> smollm2_path() {

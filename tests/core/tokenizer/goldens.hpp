@@ -19,11 +19,16 @@ using Ids = std::vector<std::int32_t>;
 inline constexpr std::string_view kSmollmFile = "llama_a/model-mixed.gguf";  // pre = smollm, 483 real tokens
 inline constexpr std::string_view kQwenFile = "qwen_tokenizer.gguf";         // pre = qwen2, 618 real tokens
 
+// A file or folder of the goldens.
+[[nodiscard]] std::filesystem::path golden_path(std::string_view name);
 // A golden file's text, GGUF or JSON. A missing file ends the test.
 [[nodiscard]] std::string golden_text(std::string_view name);
 [[nodiscard]] Json golden_json(std::string_view name);
 [[nodiscard]] formats::GgufFile golden_gguf(std::string_view name);
 [[nodiscard]] tokenizer::Tokenizer golden_tokenizer(std::string_view name);
+
+// `tokenizer` gives the ids and texts of cases/tokenizer_cases.json under `key`.
+void check_cases(const tokenizer::Tokenizer& tokenizer, std::string_view key);
 
 // The GGUF file of SmolLM2-135M-Instruct, if it is on this machine: $BELAY_TEST_SMOLLM2, else the user's
 // cache.

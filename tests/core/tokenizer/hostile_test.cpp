@@ -94,6 +94,7 @@ TEST_CASE("ids outside the vocabulary are refused by name") {
   CHECK(contains(error_after([](auto& d) { d.bos = 5; }), "the bos token is 5"));
   CHECK(contains(error_after([](auto& d) { d.eos = -1; }), "the eos token is -1"));
   CHECK(contains(error_after([](auto& d) { d.unknown = 1 << 30; }), "the unknown token is 1073741824"));
+  CHECK(contains(error_after([](auto& d) { d.ends = {4, 5}; }), "the end token is 5"));
   CHECK(contains(error_after([](auto& d) { d.add_bos = true; }), "bos"));
 }
 
@@ -108,6 +109,17 @@ TEST_CASE("a model that wants a begin token says so, and empty texts are never f
   CHECK(made->leading_bos() == 4);
   CHECK(encode(*made, "ab") == Ids{2});
   CHECK(made->token_bytes(5).empty());
+}
+
+TEST_CASE("every id that ends an answer is an end, whatever its type") {
+  TokenizerData data = small_vocabulary();
+  data.eos.reset();
+  data.ends = {4, 0};
+  const auto made = Tokenizer::create(data);
+  REQUIRE(made.ok());
+  CHECK(made->is_end_of_generation(4));
+  CHECK(made->is_end_of_generation(0));
+  CHECK_FALSE(made->is_end_of_generation(1));
 }
 
 TEST_CASE("token texts outside the alphabet stand for themselves") {

@@ -144,8 +144,7 @@ const Text& slow_alphabet() {
   return all;
 }
 
-SlowTokenizer::SlowTokenizer(const tokenizer::TokenizerData& data)
-    : is_qwen_(data.pre == tokenizer::PreTokenizerKind::kQwen2) {
+SlowTokenizer::SlowTokenizer(const tokenizer::TokenizerData& data) : pre_(data.pre) {
   for (std::size_t id = 0; id < data.tokens.size(); ++id) {
     ids_[std::string(data.tokens[id])] = static_cast<std::int32_t>(id);
     const bool added = data.types[id] == tokenizer::TokenType::kControl ||
@@ -184,10 +183,16 @@ std::vector<std::int32_t> SlowTokenizer::encode(const Text& text) const {
 
 void SlowTokenizer::encode_plain(const Text& text, std::vector<std::int32_t>& ids) const {
   std::vector<Text> pieces;
-  if (is_qwen_) {
-    cut_all(text, qwen_piece, pieces);
-  } else {
-    pieces = smollm_pieces(text);
+  switch (pre_) {
+    case tokenizer::PreTokenizerKind::kQwen2:
+      cut_all(text, qwen_piece, pieces);
+      break;
+    case tokenizer::PreTokenizerKind::kGpt2:
+      cut_all(text, gpt2_piece, pieces);
+      break;
+    case tokenizer::PreTokenizerKind::kSmollm:
+      pieces = smollm_pieces(text);
+      break;
   }
   for (const Text& piece : pieces) encode_piece(piece, ids);
 }

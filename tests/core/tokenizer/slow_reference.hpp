@@ -27,7 +27,7 @@ class SlowTokenizer {
   void encode_plain(const std::u32string& text, std::vector<std::int32_t>& ids) const;
   void encode_piece(const std::u32string& piece, std::vector<std::int32_t>& ids) const;
 
-  bool is_qwen_;
+  tokenizer::PreTokenizerKind pre_;
   std::map<std::string, std::int32_t> ids_;
   std::map<std::pair<std::string, std::string>, std::size_t> ranks_;
   std::map<std::u32string, std::int32_t> added_;

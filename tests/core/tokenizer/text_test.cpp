@@ -61,8 +61,16 @@ TEST_CASE("qwen2 keeps one sign with a word and breaks with what is before them"
   CHECK(pieces_of(pre, "x!\n\ny  \n  z") == Pieces{"x", "!\n\n", "y", "  \n", " ", " z"});
 }
 
+TEST_CASE("gpt-2 keeps numbers together and looks ahead over them") {
+  const PreTokenizer pre = make(PreTokenizerKind::kGpt2);
+  CHECK(pieces_of(pre, "a  b 12x") == Pieces{"a", " ", " b", " 12", "x"});
+  CHECK(pieces_of(pre, "x  7 ½٤") == Pieces{"x", " ", " 7", " ½٤"});
+  CHECK(pieces_of(pre, "I'm don'T \n end ") == Pieces{"I", "'m", " don", "'", "T", " \n", " end", " "});
+}
+
 TEST_CASE("U+180E is no white space, unlike PCRE2's own class") {
-  for (const PreTokenizerKind kind : {PreTokenizerKind::kSmollm, PreTokenizerKind::kQwen2}) {
+  for (const PreTokenizerKind kind :
+       {PreTokenizerKind::kSmollm, PreTokenizerKind::kQwen2, PreTokenizerKind::kGpt2}) {
     CHECK(pieces_of(make(kind), " \u180E.") == Pieces{" \u180E."});
   }
 }
@@ -70,7 +78,8 @@ TEST_CASE("U+180E is no white space, unlike PCRE2's own class") {
 TEST_CASE("the interpreter cuts as the compiled expression does, and nothing is lost") {
   std::mt19937_64 random(5);
   const std::u32string alphabet = U"aZé日'sdt 1½\t\n\r\u00A0\u2003.-!😀\u0301\u180E";
-  for (const PreTokenizerKind kind : {PreTokenizerKind::kSmollm, PreTokenizerKind::kQwen2}) {
+  for (const PreTokenizerKind kind :
+       {PreTokenizerKind::kSmollm, PreTokenizerKind::kQwen2, PreTokenizerKind::kGpt2}) {
     const PreTokenizer compiled = make(kind);
     const PreTokenizer interpreted = make(kind, false);
     for (int round = 0; round < 2000; ++round) {
@@ -91,7 +100,7 @@ TEST_CASE("an unknown pre-tokenizer is refused with the names that are known") {
   REQUIRE_FALSE(kind.ok());
   CHECK(kind.error().code == ErrorCode::kBadInput);
   CHECK(kind.error().message.find("\"llama-bpe\\x01\"") != std::string::npos);
-  CHECK(kind.error().message.find("smollm, qwen2") != std::string::npos);
+  CHECK(kind.error().message.find("smollm, qwen2, gpt-2") != std::string::npos);
 }
 
 TEST_CASE("normalisation composes canonically") {
