@@ -26,6 +26,7 @@ Status decode(Session& session, Sampler& sampler, const GenerationRequest& reque
   while (out.tokens.size() < request.max_tokens) {
     BELAY_TRY_ASSIGN(const std::int32_t token, sampler.next(session.logits()));
     out.tokens.push_back(token);
+    sampler.observe({&token, 1});
     if (hooks.on_token) hooks.on_token(token);
     if (!request.ignore_end && hooks.is_end(token)) {
       out.finish = Finish::kStop;
@@ -60,6 +61,7 @@ Result<Generation> generate(Session& session, Sampler& sampler, const Generation
   Status status = session.feed(request.prompt, hooks.on_logits);
   out.prefill_s = seconds_since(start);
   if (status.ok()) {
+    sampler.observe(request.prompt);
     const auto decode_start = Clock::now();
     status = decode(session, sampler, request, hooks, out);
     out.decode_s = seconds_since(decode_start);

@@ -11,6 +11,7 @@
 namespace belay::runtime {
 namespace {
 
+constexpr float kMaxPenalty = 10;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 // Orders floats by their bits as integers: -NaN < -inf < ... < -0 < +0 < ... < +inf < +NaN.
@@ -49,6 +50,13 @@ Extremes extremes_of(std::span<const float> logits) {
   return {*std::min_element(least.begin(), least.end()), *std::max_element(most.begin(), most.end())};
 }
 
+// A logit that is finite stays so, and one that is not stays what it is.
+float penalize(float logit, float penalty) {
+  constexpr float kLargest = std::numeric_limits<float>::max();
+  if (!std::isfinite(logit)) return logit;
+  return logit > 0 ? std::min(logit / penalty, kLargest) : std::max(logit * penalty, -kLargest);
+}
+
 Error non_finite(std::span<const float> logits) {
   const auto is_bad = [](float logit) { return std::isnan(logit) || logit == kInfinity; };
   const auto first = std::find_if(logits.begin(), logits.end(), is_bad);
@@ -73,11 +81,42 @@ Status validate(const SamplingOptions& options) {
   if (!(options.top_p > 0 && options.top_p <= 1)) {
     return fail(ErrorCode::kUsage, "top-p is {}; it must be above 0 and at most 1 (all)", options.top_p);
   }
+  if (!(options.min_p >= 0 && options.min_p <= 1)) {
+    return fail(ErrorCode::kUsage, "min-p is {}; it must be at least 0 (all) and at most 1", options.min_p);
+  }
+  if (!(options.repetition_penalty > 0 && options.repetition_penalty <= kMaxPenalty)) {
+    return fail(ErrorCode::kUsage, "repetition-penalty is {}; it must be above 0 and at most {}",
+                options.repetition_penalty, kMaxPenalty);
+  }
   return {};
+}
+
+void Sampler::observe(std::span<const std::int32_t> tokens) {
+  if (!penalizes()) return;
+  for (const std::int32_t token : tokens) {
+    const auto at = static_cast<std::size_t>(token);
+    if (at >= is_observed_.size()) is_observed_.resize(at + 1);
+    if (is_observed_[at]) continue;
+    is_observed_[at] = true;
+    observed_.push_back(token);
+  }
+}
+
+// A copy in which the observed tokens are less probable (with a penalty below 1, more).
+std::span<const float> Sampler::penalized(std::span<const float> logits) {
+  is_observed_.resize(std::max(is_observed_.size(), logits.size()));
+  observed_.reserve(is_observed_.size());
+  penalized_.assign(logits.begin(), logits.end());
+  for (const std::int32_t token : observed_) {
+    const auto at = static_cast<std::size_t>(token);
+    if (at < logits.size()) penalized_[at] = penalize(penalized_[at], options_.repetition_penalty);
+  }
+  return penalized_;
 }
 
 Result<std::int32_t> Sampler::next(std::span<const float> logits) {
   if (logits.empty()) return fail(ErrorCode::kGeneral, "there are no logits to pick a token from");
+  if (penalizes()) logits = penalized(logits);
   const Extremes extremes = extremes_of(logits);
   if (extremes.most >= order_of(kInfinity) || extremes.least < order_of(-kInfinity))
     return non_finite(logits);
@@ -89,20 +128,33 @@ Result<std::int32_t> Sampler::next(std::span<const float> logits) {
   return static_cast<std::int32_t>(std::find(logits.begin(), logits.end(), best) - logits.begin());
 }
 
-// Takes candidates from the best downwards, only as many as top-p and the draw ask for.
+// Takes candidates from the best downwards, only as many as top-p, min-p and the draw ask for.
 std::int32_t Sampler::draw(std::span<const float> logits, float best) {
-  fill(logits);
+  fill(logits, least_needed(best));
   std::size_t count = left_.size();
   double mass = mass_left(best);
   if (options_.top_p < 1) {
     count = first_reaching(static_cast<double>(options_.top_p) * mass, count, best) + 1;
     mass = cumulative_[count - 1];
   }
+  if (options_.min_p > 0) {
+    count = count_likely(count, best);
+    mass = cumulative_[count - 1];
+  }
   return taken_[first_reaching(random_fraction() * mass, count, best)].id;
 }
 
-// Makes left_ the heap of the k best, or of all.
-void Sampler::fill(std::span<const float> logits) {
+// The logit below which min-p drops everything, a little lower so that rounding drops nothing more. Top-p
+// needs all for its sum.
+double Sampler::least_needed(float best) const {
+  constexpr double kMargin = 1e-6;
+  if (options_.min_p <= 0 || options_.top_p < 1) return static_cast<double>(-kInfinity);
+  return static_cast<double>(best) + static_cast<double>(options_.temperature) *
+                                         (std::log(static_cast<double>(options_.min_p)) - kMargin);
+}
+
+// Makes left_ the heap of the k best, or of all, of those that reach `least`.
+void Sampler::fill(std::span<const float> logits, double least) {
   left_.reserve(logits.size());
   taken_.reserve(logits.size());
   cumulative_.reserve(logits.size());
@@ -112,7 +164,7 @@ void Sampler::fill(std::span<const float> logits) {
   const std::size_t limit = options_.top_k > 0 ? static_cast<std::size_t>(options_.top_k) : logits.size() + 1;
   for (std::size_t id = 0; id < logits.size(); ++id) {
     const Candidate candidate{logits[id], static_cast<std::int32_t>(id)};
-    if (candidate.logit == -kInfinity) continue;
+    if (candidate.logit == -kInfinity || static_cast<double>(candidate.logit) < least) continue;
     if (left_.size() < limit) {
       left_.push_back(candidate);
       if (left_.size() == limit) std::make_heap(left_.begin(), left_.end(), is_better);  // the worst in front
@@ -143,6 +195,15 @@ std::size_t Sampler::first_reaching(double wanted, std::size_t count, float best
   while ((index < taken_.size() || take_best(best)) && cumulative_[index] < wanted && index + 1 < count)
     ++index;
   return std::min(index, taken_.size() - 1);
+}
+
+// How many of the `count` best are at least min-p times as probable as the best one, which always is.
+std::size_t Sampler::count_likely(std::size_t count, float best) {
+  std::size_t likely = 0;
+  while (likely < count && (likely < taken_.size() || take_best(best)) &&
+         weight(taken_[likely].logit, best) >= static_cast<double>(options_.min_p))
+    ++likely;
+  return likely;
 }
 
 // Moves the best candidate that is left to the taken ones. False when none is left that could be drawn.

@@ -50,12 +50,18 @@ std::vector<double> expected_probabilities(const Logits& logits, const SamplingO
   };
   double all = 0;
   for (const std::size_t id : order) all += weight(id);
+  double reached = 0;
+  std::size_t count = 0;
+  while (count < order.size() && (count == 0 || reached < double{options.top_p} * all)) {
+    reached += weight(order[count++]);
+  }
+  order.resize(count);
   std::vector<double> probabilities(logits.size(), 0.0);
   double kept = 0;
   for (const std::size_t id : order) {
+    if (weight(id) < double{options.min_p}) break;
     probabilities[id] = weight(id);
     kept += weight(id);
-    if (kept >= double{options.top_p} * all) break;
   }
   for (double& p : probabilities) p /= kept;
   return probabilities;
@@ -70,15 +76,29 @@ std::pair<double, int> chi_squared(const Logits& logits, const SamplingOptions& 
   double statistic = 0;
   int classes = 0;
   for (std::size_t id = 0; id < logits.size(); ++id) {
-    if (probabilities[id] == 0) {
-      CHECK(counts[id] == 0);
-      continue;
-    }
+    CHECK((probabilities[id] > 0 || counts[id] == 0));
+    if (probabilities[id] == 0) continue;
     const double wanted = probabilities[id] * draws;
     statistic += (counts[id] - wanted) * (counts[id] - wanted) / wanted;
     ++classes;
   }
   return {statistic, classes - 1};
+}
+
+SamplingOptions with_min_p(SamplingOptions options, float min_p) {
+  options.min_p = min_p;
+  return options;
+}
+
+SamplingOptions with_penalty(SamplingOptions options, float penalty) {
+  options.repetition_penalty = penalty;
+  return options;
+}
+
+std::int32_t greedy_after(const std::vector<std::int32_t>& observed, float penalty, const Logits& logits) {
+  Sampler sampler(with_penalty({}, penalty));
+  sampler.observe(observed);
+  return pick(sampler, logits);
 }
 
 std::string error_of(const Logits& logits, const SamplingOptions& options = {}) {
@@ -128,11 +148,25 @@ TEST_CASE("logits that are no numbers are an error with count and place") {
   CHECK(error_of({}) == "there are no logits to pick a token from");
 }
 
-TEST_CASE("draws have the probabilities of the softmax, of top-k and of top-p") {
+TEST_CASE("draws have the probabilities of the softmax, of top-k, of top-p and of min-p") {
   const Logits logits = {1.0F, 2.5F, 0.0F, 2.5F, -1.0F, 1.5F, -kInfinity, 0.5F};
   const std::vector<SamplingOptions> cases = {
-      {1.0F, 0, 1.0F, 1}, {0.5F, 0, 1.0F, 2}, {2.0F, 0, 1.0F, 3},  {1.0F, 3, 1.0F, 4},  {1.0F, 0, 0.8F, 5},
-      {1.0F, 4, 0.7F, 6}, {1.0F, 1, 1.0F, 7}, {1.0F, 99, 1.0F, 8}, {1.0F, 0, 0.01F, 9}, {3.0F, 5, 0.95F, 10},
+      {1.0F, 0, 1.0F, 1},
+      {0.5F, 0, 1.0F, 2},
+      {2.0F, 0, 1.0F, 3},
+      {1.0F, 3, 1.0F, 4},
+      {1.0F, 0, 0.8F, 5},
+      {1.0F, 4, 0.7F, 6},
+      {1.0F, 1, 1.0F, 7},
+      {1.0F, 99, 1.0F, 8},
+      {1.0F, 0, 0.01F, 9},
+      {3.0F, 5, 0.95F, 10},
+      with_min_p({1.0F, 0, 1.0F, 11}, 0.1F),
+      with_min_p({2.0F, 0, 1.0F, 12}, 0.3F),
+      with_min_p({1.0F, 0, 0.9F, 13}, 0.2F),
+      with_min_p({1.0F, 0, 0.5F, 14}, 0.05F),
+      with_min_p({1.0F, 3, 1.0F, 15}, 0.3F),
+      with_min_p({1.0F, 0, 1.0F, 16}, 1.0F),
   };
   for (const SamplingOptions& options : cases) {
     CAPTURE(options.seed);
@@ -145,8 +179,9 @@ TEST_CASE("draws have the probabilities of the softmax, of top-k and of top-p") 
 
 TEST_CASE("every draw is that of a plain sampler with the same random numbers") {
   const Logits logits = random_logits(500, 21);
-  for (const SamplingOptions& options : {SamplingOptions{1, 0, 1, 3}, SamplingOptions{0.7F, 40, 0.9F, 4},
-                                         SamplingOptions{1.5F, 0, 0.5F, 5}, SamplingOptions{1, 7, 1, 6}}) {
+  for (const SamplingOptions& options :
+       {SamplingOptions{1, 0, 1, 3}, SamplingOptions{0.7F, 40, 0.9F, 4}, SamplingOptions{1.5F, 0, 0.5F, 5},
+        SamplingOptions{1, 7, 1, 6}, with_min_p({1, 0, 1, 7}, 0.05F), with_min_p({2, 90, 0.9F, 8}, 0.2F)}) {
     const std::vector<double> probabilities = expected_probabilities(logits, options);
     std::vector<std::size_t> order(logits.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
@@ -161,6 +196,82 @@ TEST_CASE("every draw is that of a plain sampler with the same random numbers") 
       while ((sum += probabilities[order[at]]) < u) ++at;
       CHECK(pick(sampler, logits) == static_cast<std::int32_t>(order[at]));
     }
+  }
+}
+
+TEST_CASE("min-p counts after temperature and top-p, and the best always stays") {
+  const auto drawn = [](const Logits& logits, const SamplingOptions& options) {
+    Sampler sampler(options);
+    std::vector<bool> seen(logits.size(), false);
+    for (int i = 0; i < 2000; ++i) seen[static_cast<std::size_t>(pick(sampler, logits))] = true;
+    return seen;
+  };
+  const Logits logits = {0, -1, -2};  // probabilities against the best: 1, 0.37, 0.14
+  CHECK(drawn(logits, with_min_p({1, 0, 1, 1}, 0.2F)) == std::vector<bool>{true, true, false});
+  CHECK(drawn(logits, with_min_p({2, 0, 1, 1}, 0.2F)) ==
+        std::vector<bool>{true, true, true});  // 1, 0.61, 0.37
+  CHECK(drawn(logits, with_min_p({1, 0, 1, 1}, 1.0F)) == std::vector<bool>{true, false, false});
+  CHECK(drawn({0, 0, -2}, with_min_p({1, 0, 1, 1}, 1.0F)) == std::vector<bool>{true, true, false});
+  // Against all three, 1, 0.61 and 0.37, the best has 0.51 and does not reach 0.6, so top-p keeps two.
+  // Against the two that min-p keeps it has 0.62: taken first, min-p would leave the best alone.
+  CHECK(drawn({0, -0.5F, -1}, with_min_p({1, 0, 0.6F, 1}, 0.5F)) == std::vector<bool>{true, true, false});
+}
+
+TEST_CASE("the repetition penalty divides what is above 0 and multiplies what is not") {
+  const Logits positive = {3, 2, 1};
+  CHECK(greedy_after({}, 2, positive) == 0);
+  CHECK(greedy_after({0}, 2, positive) == 1);              // 1.5, 2, 1
+  CHECK(greedy_after({0, 1}, 2, positive) == 0);           // 1.5, 1, 1
+  CHECK(greedy_after({0, 0, 0, 0}, 1.4F, positive) == 0);  // 2.14: counted once
+  CHECK(greedy_after({0, 1}, 4, positive) == 2);
+  const Logits negative = {-1, -1.5F, -4};
+  CHECK(greedy_after({0}, 2, negative) == 1);             // -2, -1.5, -4
+  CHECK(greedy_after({2}, 0.1F, negative) == 2);          // -0.4: wanted again
+  CHECK(greedy_after({0}, 2, {0, -1}) == 0);              // 0 stays 0
+  CHECK(greedy_after({7, 1'000'000}, 2, positive) == 0);  // without a logit
+}
+
+TEST_CASE("the repetition penalty counts before the temperature, for what was observed between draws too") {
+  const Logits logits = {2, 1.5F, -1, 0.25F, 1};
+  const SamplingOptions options = with_penalty({0.7F, 3, 0.95F, 3}, 1.3F);
+  Sampler sampler(options);
+  std::vector<bool> observed(logits.size(), false);
+  std::mt19937_64 random(options.seed);
+  const std::vector<std::int32_t> prompt = {2, 4, 2};
+  sampler.observe(prompt);
+  for (const std::int32_t id : prompt) observed[static_cast<std::size_t>(id)] = true;
+  for (int round = 0; round < 200; ++round) {
+    Logits changed = logits;
+    for (std::size_t id = 0; id < changed.size(); ++id) {
+      if (observed[id]) changed[id] = changed[id] > 0 ? changed[id] / 1.3F : changed[id] * 1.3F;
+    }
+    const std::vector<double> probabilities = expected_probabilities(changed, options);
+    std::vector<std::size_t> order(logits.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::size_t a, std::size_t b) { return changed[a] > changed[b]; });
+    const double u = static_cast<double>(random() >> 11U) / 9007199254740992.0;
+    double sum = 0;
+    std::size_t at = 0;
+    while ((sum += probabilities[order[at]]) < u) ++at;
+    const std::int32_t id = pick(sampler, logits);
+    CHECK(id == static_cast<std::int32_t>(order[at]));
+    sampler.observe({&id, 1});
+    observed[static_cast<std::size_t>(id)] = true;
+  }
+}
+
+TEST_CASE("a penalty makes no finite logit infinite, and hides none that is not") {
+  const float largest = std::numeric_limits<float>::max();
+  CHECK(greedy_after({0}, 0.01F, {largest, 1}) == 0);
+  CHECK(greedy_after({0, 1}, 10, {-largest, -kInfinity}) == 0);
+  CHECK(greedy_after({0}, 2, {-kInfinity, -largest}) == 1);
+  for (const float bad : {kNaN, kInfinity}) {
+    Sampler sampler(with_penalty({}, 2));
+    sampler.observe(std::vector<std::int32_t>{1});
+    const auto id = sampler.next(Logits{1, bad});
+    REQUIRE_FALSE(id.ok());
+    CHECK(id.error().message == "1 of 2 logits are NaN or infinite, the first at 1");
   }
 }
 
@@ -194,7 +305,7 @@ TEST_CASE("extreme temperatures and logits stay in range") {
     for (const float temperature : {smallest, 1e-6F, 1.0F, largest}) {
       for (const float top_p : {smallest, 0.5F, 1.0F}) {
         for (const int top_k : {0, 1, 2, std::numeric_limits<int>::max()}) {
-          Sampler sampler({temperature, top_k, top_p, 1});
+          Sampler sampler(with_min_p({temperature, top_k, top_p, 1}, top_k == 1 ? smallest : 0.5F));
           for (int i = 0; i < 20; ++i)
             CHECK(logits[static_cast<std::size_t>(pick(sampler, logits))] > -kInfinity);
         }
@@ -217,16 +328,27 @@ TEST_CASE("options outside their range are refused by name") {
   for (const float bad : {-0.1F, kNaN, kInfinity, -kInfinity}) CHECK(error({bad, 0, 1, 0}) == "temperature");
   for (const float bad : {0.0F, -1.0F, 1.01F, kNaN, kInfinity}) CHECK(error({1, 0, bad, 0}) == "top-p");
   CHECK(error({1, -1, 1, 0}) == "top-k");
+  for (const float good : {0.0F, 0.05F, 1.0F}) CHECK(runtime::validate(with_min_p({}, good)).ok());
+  for (const float bad : {-0.1F, 1.01F, kNaN, kInfinity}) CHECK(error(with_min_p({}, bad)) == "min-p");
+  for (const float good : {0.1F, 1.0F, 10.0F}) CHECK(runtime::validate(with_penalty({}, good)).ok());
+  for (const float bad : {0.0F, -1.0F, 10.5F, kNaN, kInfinity}) {
+    CHECK(error(with_penalty({}, bad)) == "repetition-penalty");
+  }
 }
 
 TEST_CASE("nothing is allocated after the first call") {
   const Logits logits = random_logits(49'152, 3);
   for (const SamplingOptions& options :
-       {SamplingOptions{}, SamplingOptions{1, 40, 0.9F, 1}, SamplingOptions{1, 0, 1, 1}}) {
+       {SamplingOptions{}, SamplingOptions{1, 40, 0.9F, 1}, SamplingOptions{1, 0, 1, 1},
+        with_min_p({1, 0, 1, 1}, 0.01F), with_penalty({1, 40, 0.9F, 1}, 1.2F), with_penalty({}, 1.2F)}) {
     Sampler sampler(options);
+    sampler.observe(std::vector<std::int32_t>{1, 2, 3});
     std::int32_t sum = pick(sampler, logits);
     const std::uint64_t before = allocation_count();
-    for (int i = 0; i < 10; ++i) {
+    for (std::int32_t i = 0; i < 1000; ++i) {  // tokens seen for the first time, up to the last
+      const std::int32_t token = 49'151 - i;
+      sampler.observe({&token, 1});
+      if (i % 100 != 0) continue;
       const auto id = sampler.next(logits);
       if (id.ok()) sum ^= *id;
     }
@@ -237,9 +359,13 @@ TEST_CASE("nothing is allocated after the first call") {
 
 TEST_CASE("picking from a large vocabulary takes little time") {
   const Logits logits = random_logits(151'936, 4, 12);
-  for (const SamplingOptions& options : {SamplingOptions{}, SamplingOptions{0.7F, 20, 0.8F, 1},
-                                         SamplingOptions{1, 0, 0.95F, 1}, SamplingOptions{1, 0, 1, 1}}) {
+  for (const SamplingOptions& options :
+       {SamplingOptions{}, SamplingOptions{0.7F, 20, 0.8F, 1}, SamplingOptions{1, 0, 0.95F, 1},
+        SamplingOptions{1, 0, 1, 1}, with_min_p({1, 0, 1, 1}, 0.05F), with_penalty({}, 1.1F)}) {
     Sampler sampler(options);
+    std::vector<std::int32_t> prompt(4000);
+    std::iota(prompt.begin(), prompt.end(), 1000);
+    sampler.observe(prompt);
     double best = 1e9;
     for (int i = 0; i < 10; ++i) {
       const auto start = std::chrono::steady_clock::now();
@@ -248,7 +374,8 @@ TEST_CASE("picking from a large vocabulary takes little time") {
           best, std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count());
     }
     MESSAGE("151,936 logits, temperature ", options.temperature, ", top-k ", options.top_k, ", top-p ",
-            options.top_p, ": ", best, " us");
+            options.top_p, ", min-p ", options.min_p, ", penalty ", options.repetition_penalty, ": ", best,
+            " us");
     CHECK(best < 1e6);
   }
 }
