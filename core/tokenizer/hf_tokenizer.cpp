@@ -19,6 +19,8 @@ constexpr std::size_t kMaxUnused = 65'536;  // ids without a token, below the hi
 
 // What the views of a vocabulary point into.
 struct Texts {
+  explicit Texts(Json json) : file(std::move(json)) {}
+
   Json file;           // keys and strings keep their place
   std::string merges;  // pairs as "left right", one behind the other
 };
@@ -179,8 +181,8 @@ Status read_names(const std::filesystem::path& path, TokenizerData& data) {
 }  // namespace
 
 Result<HfTokenizer> parse_hf_tokenizer(std::string_view text, std::string_view file) {
-  const auto texts = std::make_shared<Texts>();
-  BELAY_TRY_ASSIGN(texts->file, parse_object(text, file));
+  BELAY_TRY_ASSIGN(Json json, parse_object(text, file));
+  const auto texts = std::make_shared<Texts>(std::move(json));
   const JsonFields fields(texts->file, file);
   BELAY_TRY_ASSIGN(const auto model, fields.object("model"));
   if (!model) return fail(ErrorCode::kBadInput, "{} is missing", fields.name("model"));
