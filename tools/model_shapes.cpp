@@ -39,9 +39,9 @@ auto find_named(const Rows& rows, std::string_view name) {
 
 template <class Rows>
 std::string names_of(const Rows& rows) {
-  std::vector<std::string_view> names;
-  for (const auto& row : rows) names.push_back(row.name);
-  return format("{}", join(names, ", "));
+  std::string names;
+  for (const auto& row : rows) names += format("{}{}", names.empty() ? "" : ", ", row.name);
+  return names;
 }
 
 // llama.cpp's choice for Q4_K_M: the first and the last eighth of the layers and every third between, half of

@@ -43,6 +43,7 @@ std::string filler(std::uint32_t number) {
 // Qwen's order: the bytes whose character stands for itself, then the others.
 std::vector<std::string> byte_tokens() {
   std::vector<std::string> tokens;
+  tokens.reserve(256);
   for (int byte = 0; byte < 256; ++byte)
     tokens.emplace_back(tokenizer::mapped_char(static_cast<std::uint8_t>(byte)));
   // In UTF-8 the order of texts is that of characters, and the others are mapped above U+00FF in order.

@@ -117,8 +117,8 @@ Status check_values(DType to, Values x, std::uint64_t row) {
   const auto bad = std::find_if(x.begin(), x.end(), [&](float value) { return !(std::abs(value) <= most); });
   if (bad == x.end()) return {};
   return fail(ErrorCode::kBadInput,
-              "row {}, column {}: {} has no {}; the weights are damaged: fetch them again", row,
-              bad - x.begin(), *bad, to_string(to));
+              "row {}, column {}: the value {} does not fit {}; the weights may be damaged: fetch them again",
+              row, bad - x.begin(), *bad, to_string(to));
 }
 
 }  // namespace
