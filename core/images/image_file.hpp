@@ -13,8 +13,8 @@
 
 namespace belay::images {
 
-// What a file may ask for. A picture needs at most 4 bytes a pixel while it is read, a progressive JPEG 12
-// (16 in CMYK), a picture that is turned 6.
+// What a file may ask for. While it is read, a picture takes up to 4 bytes a pixel, a progressive JPEG 9 (11
+// in CMYK), one that is turned 6.
 struct ImageLimits {
   std::uint64_t max_pixels = 64'000'000;
   std::uint64_t max_file_bytes = std::uint64_t{256} << 20U;

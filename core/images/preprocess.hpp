@@ -19,7 +19,7 @@ struct PixelLimits {
 };
 
 struct PreprocessConfig {
-  PixelLimits limits;
+  PixelLimits limits = {};
   std::uint32_t patch_size = 16;
   std::uint32_t merge_size = 2;                    // patches of a side of the block that becomes one token
   std::array<float, 3> mean = {0.5F, 0.5F, 0.5F};  // of R, G, B from 0 to 1

@@ -48,8 +48,9 @@ Pass make_pass(std::uint32_t inputs, std::uint32_t outputs) {
   std::vector<double> exact(most);
   for (std::uint32_t i = 0; i < outputs; ++i) {
     const double centre = (i + 0.5) * scale;
-    const auto first = static_cast<std::size_t>(std::max(centre - support + 0.5, 0.0));
-    const auto end = std::min(static_cast<std::size_t>(centre + support + 0.5), std::size_t{inputs});
+    const double left = centre - support, right = centre + support;
+    const auto first = static_cast<std::size_t>(std::max(std::trunc(left + 0.5), 0.0));
+    const auto end = static_cast<std::size_t>(std::min(std::trunc(right + 0.5), static_cast<double>(inputs)));
     const std::size_t count = end - first;
     assert(count <= most);
     double sum = 0;

@@ -50,6 +50,24 @@ std::string refusal(const std::string& bytes, const images::ImageLimits& limits)
   return image.error().message;
 }
 
+std::size_t taken_with_a_flipped_bit(const std::string& bytes, const images::ImageLimits& limits) {
+  std::size_t taken = 0;
+  for (std::size_t bit = 0; bit < 8 * bytes.size(); ++bit) {
+    std::string flipped = bytes;
+    flipped[bit / 8] = static_cast<char>(static_cast<unsigned char>(flipped[bit / 8]) ^ 1U << bit % 8);
+    taken += refusal(flipped, limits) == "(accepted)" ? 1 : 0;
+  }
+  return taken;
+}
+
+std::vector<std::size_t> taken_cut_to(const std::string& bytes) {
+  std::vector<std::size_t> taken;
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    if (refusal(bytes.substr(0, size)) == "(accepted)") taken.push_back(size);
+  }
+  return taken;
+}
+
 std::string cheap_refusal(const std::string& bytes, const images::ImageLimits& limits) {
   constexpr std::uint64_t kSlack = 16'384;  // for messages
   reset_allocated_bytes();

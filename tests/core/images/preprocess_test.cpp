@@ -11,6 +11,9 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <span>
+#include <string>
+#include <vector>
 
 namespace belay::images {
 using test::bytes_of, test::fixture_path, test::fixture_tensors;
@@ -26,6 +29,15 @@ PreprocessConfig golden_config() {
   return config;
 }
 
+// Patches of 2 x 2 pixels whose numbers are the bytes.
+PreprocessConfig unscaled_config() {
+  PreprocessConfig config;
+  config.patch_size = 2;
+  config.mean = {0, 0, 0};
+  config.std = {1 / 255.0F, 1 / 255.0F, 1 / 255.0F};
+  return config;
+}
+
 Image golden_image(const std::string& name) {
   auto image = read_image(fixture_path("goldens/images/" + name + ".png"));
   REQUIRE_MESSAGE(image.ok(), (image.ok() ? "" : image.error().message));
@@ -36,12 +48,39 @@ Image plain(Size size, std::uint8_t value) {
   return {"plain.png", size, std::vector<std::uint8_t>(3 * size.pixels(), value)};
 }
 
+Image resized_golden(const std::string& name) {
+  const Image image = golden_image(name);
+  const auto size = smart_resize(image.size, golden_config());
+  REQUIRE(size.ok());
+  return resize_bicubic(image, *size);
+}
+
+float largest_difference(const std::vector<float>& values, std::span<const std::byte> expected) {
+  REQUIRE(values.size() * sizeof(float) == expected.size());
+  std::vector<float> reference(values.size());
+  std::memcpy(reference.data(), expected.data(), expected.size());
+  float largest = 0;
+  for (std::size_t i = 0; i < values.size(); ++i)
+    largest = std::max(largest, std::abs(values[i] - reference[i]));
+  return largest;
+}
+
 // Every byte differs from its neighbours.
 Image counted(Size size) {
   Image image = plain(size, 0);
   for (std::size_t i = 0; i < image.rgb.size(); ++i)
     image.rgb[i] = static_cast<std::uint8_t>(i * 7 + i / 251);
   return image;
+}
+
+// Some of the columns of an image.
+Image columns(const Image& image, std::uint32_t first, std::uint32_t count) {
+  Image part{"part.png", {image.size.height, count}, {}};
+  for (std::size_t y = 0; y < image.size.height; ++y) {
+    const std::uint8_t* start = image.rgb.data() + 3 * (y * image.size.width + first);
+    part.rgb.insert(part.rgb.end(), start, start + std::size_t{3} * count);
+  }
+  return part;
 }
 
 Size resized(Size size, std::uint64_t min_pixels = 65'536, std::uint64_t max_pixels = 16'777'216) {
@@ -72,29 +111,19 @@ TEST_CASE("decoded pixels of the goldens are the reference's") {
 TEST_CASE("resized goldens are exact") {
   const auto goldens = fixture_tensors("goldens/cases/images.safetensors");
   for (const std::string name : kNames) {
-    const Image image = golden_image(name);
-    const auto size = smart_resize(image.size, golden_config());
-    REQUIRE(size.ok());
     const auto& shape = goldens.find(name + ".resized")->shape;
-    CHECK(size->height == shape[0]);
-    CHECK(size->width == shape[1]);
-    const Image small = resize_bicubic(image, *size);
-    CHECK(small.size == *size);
+    const Image small = resized_golden(name);
+    CHECK_MESSAGE((small.size.height == shape[0] && small.size.width == shape[1]), name);
     CHECK_MESSAGE(std::ranges::equal(small.rgb, bytes_of(goldens, name + ".resized")), name);
   }
 }
 
 TEST_CASE("the sizes of the reference's table") {
-  const auto text = test::fixture_bytes("goldens/cases/smart_resize.json");
-  const auto table = parse_json(text, ErrorCode::kBadInput);
-  REQUIRE(table.ok());
-  CHECK((*table)["rows"].size() == 50);
-  for (const Json& row : (*table)["rows"]) {
-    REQUIRE(row[2] == 32);
-    const Size size = resized({row[0].get<std::uint32_t>(), row[1].get<std::uint32_t>()},
-                              row[3].get<std::uint64_t>(), row[4].get<std::uint64_t>());
-    const Size expected{row[5].get<std::uint32_t>(), row[6].get<std::uint32_t>()};
-    CHECK_MESSAGE(size == expected, row.dump());
+  const auto table = parse_json(test::fixture_bytes("goldens/cases/smart_resize.json"), ErrorCode::kBadInput);
+  REQUIRE((table.ok() && (*table)["rows"].size() == 50));
+  for (const auto& row : (*table)["rows"].get<std::vector<std::array<std::uint32_t, 7>>>()) {
+    const Size expected{row[5], row[6]};
+    CHECK((row[2] == 32 && resized({row[0], row[1]}, row[3], row[4]) == expected));
   }
 }
 
@@ -104,11 +133,15 @@ TEST_CASE("halves round to even") {
   CHECK(resized({32, 16}, 1) == Size{32, 32});    // 0.5 is 0, which is below every minimum
 }
 
-TEST_CASE("the smallest images become blocks, the longest are refused") {
+TEST_CASE("the smallest images become blocks") {
   CHECK(resized({1, 1}) == Size{256, 256});
   CHECK(resized({1, 1}, 1) == Size{32, 32});
   CHECK(resized({200, 1}) == Size{3648, 32});
   CHECK(resized({10'000, 50}, 1, 1024) == Size{448, 32});
+  CHECK(resized({50, 10'000}) == Size{64, 9984});
+}
+
+TEST_CASE("images with one side of more than 200 times the other are refused") {
   const auto thin = smart_resize({10'000, 1}, {});
   REQUIRE(!thin.ok());
   CHECK(thin.error().code == ErrorCode::kBadInput);
@@ -117,7 +150,6 @@ TEST_CASE("the smallest images become blocks, the longest are refused") {
       "1 x 10000 pixels: one side is 10000 times the other, the model reads up to 200 times; crop the image");
   CHECK(!smart_resize({1, 201}, {}).ok());
   CHECK(!smart_resize({40, 10'000}, {}).ok());
-  CHECK(resized({50, 10'000}) == Size{64, 9984});
 }
 
 TEST_CASE("the factor follows patch and merge size") {
@@ -129,27 +161,25 @@ TEST_CASE("the factor follows patch and merge size") {
   CHECK(*size == Size{112, 196});
 }
 
-TEST_CASE("a resize to the same size changes nothing, and a plain image stays plain") {
+TEST_CASE("a resize to the same size changes nothing") {
   const Image image = counted({37, 41});
   CHECK(resize_bicubic(image, image.size).rgb == image.rgb);
+}
+
+TEST_CASE("a plain image stays plain at any size") {
   for (const Size size : {Size{1, 1}, Size{5, 200}, Size{37, 3}, Size{90, 41}}) {
-    const Image small = resize_bicubic(plain({37, 41}, 201), size);
-    CHECK(small.size == size);
-    CHECK(std::ranges::all_of(small.rgb, [](std::uint8_t value) { return value == 201; }));
+    const Image resized = resize_bicubic(plain({37, 41}, 201), size);
+    CHECK(resized.size == size);
+    CHECK(resized.rgb == plain(size, 201).rgb);
   }
 }
 
 TEST_CASE("a row of two pixels grows by the kernel's values") {
   const Image image{"two.png", {1, 2}, {0, 0, 0, 255, 255, 255}};
-  // The kernel is .8671875 at .25, .2265625 at .75 and -.0703125 at 1.25; each pair of weights is normalised.
+  // The kernel is .8671875 at .25, .2265625 at .75 and −.0703125 at 1.25, so the weights of white are
+  // −.0703125 / .796875, .2265625 / 1.09375, .8671875 / 1.09375 and .8671875 / .796875.
   const Image wide = resize_bicubic(image, {1, 4});
-  const auto expected = [](double near, double far) {
-    return static_cast<int>(255 * near / (near + far) + 0.5);
-  };
-  CHECK(wide.rgb[0] == 0);  // −.0703 of white, clamped
-  CHECK(wide.rgb[3] == expected(0.2265625, 0.8671875));
-  CHECK(wide.rgb[6] == expected(0.8671875, 0.2265625));
-  CHECK(wide.rgb[9] == 255);
+  CHECK(wide.rgb == std::vector<std::uint8_t>{0, 0, 0, 53, 53, 53, 202, 202, 202, 255, 255, 255});
 }
 
 TEST_CASE("rows are resized before columns, with a byte in between") {
@@ -163,72 +193,53 @@ TEST_CASE("rows are resized before columns, with a byte in between") {
 
 TEST_CASE("rows longer than a strip of sums are whole") {
   const Image image = counted({6, 3000});
-  const Image flat = resize_bicubic(image, {3, 3000});
-  Image part{"part.png", {6, 10}, {}};
-  for (std::size_t y = 0; y < 6; ++y) {
-    const auto start = image.rgb.begin() + static_cast<std::ptrdiff_t>(3 * (y * 3000 + 2000));
-    part.rgb.insert(part.rgb.end(), start, start + 30);
-  }
-  const Image flat_part = resize_bicubic(part, {3, 10});
-  for (std::size_t y = 0; y < 3; ++y) {
-    const auto start = flat.rgb.begin() + static_cast<std::ptrdiff_t>(3 * (y * 3000 + 2000));
-    CHECK(std::equal(start, start + 30, flat_part.rgb.begin() + static_cast<std::ptrdiff_t>(30 * y)));
+  for (const std::uint32_t first : {0U, 677U, 2990U}) {
+    CHECK(columns(resize_bicubic(image, {3, 3000}), first, 10).rgb ==
+          resize_bicubic(columns(image, first, 10), {3, 10}).rgb);
   }
 }
 
 TEST_CASE("pixel_values of the goldens") {
   const auto goldens = fixture_tensors("goldens/cases/images.safetensors");
   const formats::TensorView* expected = goldens.find("tiny.pixel_values");
-  REQUIRE(expected != nullptr);
   const auto patched = preprocess(golden_image("tiny"), golden_config());
-  REQUIRE(patched.ok());
-  CHECK(patched->grid_h == 4);
-  CHECK(patched->grid_w == 6);
-  CHECK(patched->patches.size() == 24 * 768);
-  const std::vector<float> values = pixel_values(*patched);
-  REQUIRE(values.size() * sizeof(float) == expected->data.size());
-  std::vector<float> reference(values.size());
-  std::memcpy(reference.data(), expected->data.data(), expected->data.size());
-  float largest = 0;
-  for (std::size_t i = 0; i < values.size(); ++i)
-    largest = std::max(largest, std::abs(values[i] - reference[i]));
-  CHECK(largest <= 1e-6F);
+  REQUIRE((expected != nullptr && patched.ok()));
+  CHECK((patched->grid_h == 4 && patched->grid_w == 6));
+  CHECK(largest_difference(pixel_values(*patched), expected->data) <= 1e-6F);
 }
 
 TEST_CASE("patches go block by block, channel by channel") {
-  PreprocessConfig config;
-  config.patch_size = 2;
-  config.mean = {0, 0, 0};
-  config.std = {1, 0.5F, 0.25F};
+  const PreprocessConfig config = unscaled_config();
   Image image = plain({4, 8}, 0);
   for (std::size_t i = 0; i < image.rgb.size(); ++i) image.rgb[i] = static_cast<std::uint8_t>(i);
   const PatchedImage patched = patchify(image, config);
-  CHECK(patched.grid_h == 2);
-  CHECK(patched.grid_w == 4);
-  // Patch 2 is the first of the block's second row; patch 4 the first of the second block.
-  const auto value = [](int y, int x, int channel) {
-    constexpr std::array kStd = {1.0, 0.5, 0.25};
-    return doctest::Approx((3 * (8 * y + x) + channel) / 255.0 / kStd[static_cast<std::size_t>(channel)]);
-  };
-  const auto at = [&](int patch, int channel, int y, int x) {
-    return patched.patches[static_cast<std::size_t>(12 * patch + 4 * channel + 2 * y + x)];
-  };
-  CHECK(at(0, 0, 0, 1) == value(0, 1, 0));
-  CHECK(at(0, 2, 1, 0) == value(1, 0, 2));
-  CHECK(at(1, 1, 0, 0) == value(0, 2, 1));
-  CHECK(at(2, 0, 0, 0) == value(2, 0, 0));
-  CHECK(at(3, 1, 1, 1) == value(3, 3, 1));
-  CHECK(at(4, 0, 0, 0) == value(0, 4, 0));
-  CHECK(at(7, 2, 1, 1) == value(3, 7, 2));
-
-  const std::vector<float> both = pixel_values(patched);
-  REQUIRE(both.size() == 2 * patched.patches.size());
-  for (std::size_t plane = 0; plane < both.size() / 8; ++plane) {
-    for (std::size_t i = 0; i < 4; ++i) {
-      CHECK(both[8 * plane + i] == patched.patches[4 * plane + i]);
-      CHECK(both[8 * plane + 4 + i] == patched.patches[4 * plane + i]);
+  CHECK((patched.grid_h == 2 && patched.grid_w == 4));
+  // By patch: where its first pixel is. Patch 2 begins the block's second row, patch 4 the second block.
+  constexpr std::array<std::array<std::size_t, 2>, 8> kCorners = {
+      {{0, 0}, {0, 2}, {2, 0}, {2, 2}, {0, 4}, {0, 6}, {2, 4}, {2, 6}}};
+  std::vector<float> expected;
+  for (const auto& [row, column] : kCorners) {
+    for (std::size_t i = 0; i < 12; ++i) {
+      const std::size_t channel = i / 4, y = row + i / 2 % 2, x = column + i % 2;
+      expected.push_back(static_cast<float>(3 * (8 * y + x) + channel));
     }
   }
+  CHECK(largest_difference(patched.patches, std::as_bytes(std::span(expected))) < 1e-4F);
+}
+
+TEST_CASE("both temporal taps of a still image are the same") {
+  PatchedImage patched{1, 1, 2, std::vector<float>(12)};
+  for (std::size_t i = 0; i < 12; ++i) patched.patches[i] = static_cast<float>(i);
+  CHECK(pixel_values(patched) ==
+        std::vector<float>{0, 1, 2, 3, 0, 1, 2, 3, 4, 5, 6, 7, 4, 5, 6, 7, 8, 9, 10, 11, 8, 9, 10, 11});
+}
+
+TEST_CASE("each channel has its mean and deviation") {
+  PreprocessConfig config = unscaled_config();
+  config.mean = {0, 0.5F, 1};
+  config.std = {1, 0.5F, 0.25F};
+  const PatchedImage patched = patchify(plain({4, 4}, 255), config);
+  for (std::size_t i = 0; i < 12; ++i) CHECK(patched.patches[i] == (i < 8 ? 1 : 0));
 }
 
 TEST_CASE("preprocess names the image that it refuses") {
@@ -238,23 +249,26 @@ TEST_CASE("preprocess names the image that it refuses") {
 }
 
 TEST_CASE("configurations that make no preprocessing are refused") {
-  CHECK(objection({}) == "(valid)");
-  const auto with = [](auto change) {
+  struct Row {
     PreprocessConfig config;
-    change(config);
-    return objection(config);
+    const char* reason;
   };
-  CHECK(with([](auto& c) { c.limits = {0, 100}; }).find("from 0 to 100 pixels") != std::string::npos);
-  CHECK(with([](auto& c) { c.limits = {101, 100}; }).find("from 101 to 100 pixels") != std::string::npos);
-  CHECK(with([](auto& c) { c.limits = {1, ~0ULL}; }).find("at most 67108864") != std::string::npos);
-  CHECK(with([](auto& c) { c.patch_size = 0; }).starts_with("patch_size is 0"));
-  CHECK(with([](auto& c) { c.patch_size = 65; }).starts_with("patch_size is 65"));
-  CHECK(with([](auto& c) { c.merge_size = 0; }).starts_with("merge_size is 0"));
-  CHECK(with([](auto& c) { c.merge_size = 9; }).starts_with("merge_size is 9"));
-  CHECK(with([](auto& c) { c.std[1] = 0; }).find("image_std above 0") != std::string::npos);
-  CHECK(with([](auto& c) { c.std[0] = -1; }).find("image_std above 0") != std::string::npos);
-  CHECK(with([](auto& c) { c.mean[2] = std::numeric_limits<float>::quiet_NaN(); }).find("image_mean") !=
-        std::string::npos);
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const std::array rows = {
+      Row{{}, "(valid)"},
+      Row{{.limits = {0, 100}}, "image size from 0 to 100 pixels"},
+      Row{{.limits = {101, 100}}, "image size from 101 to 100 pixels"},
+      Row{{.limits = {1, 1U << 27U}},
+          "image size from 1 to 134217728 pixels: Belay takes 1 or more, at most 67108864"},
+      Row{{.patch_size = 0}, "patch_size is 0"},
+      Row{{.patch_size = 65}, "patch_size is 65"},
+      Row{{.merge_size = 0}, "merge_size is 0"},
+      Row{{.merge_size = 9}, "merge_size is 9"},
+      Row{{.mean = {0, nan, 0}}, "image_mean [0, nan, 0]"},
+      Row{{.std = {1, 0, 1}}, "image_mean [0.5, 0.5, 0.5] and image_std [1, 0, 1]"},
+      Row{{.std = {1, 1, -1}}, "image_mean [0.5, 0.5, 0.5] and image_std [1, 1, -1]"},
+  };
+  for (const Row& row : rows) CHECK_MESSAGE(objection(row.config).starts_with(row.reason), row.reason);
 }
 
 }  // namespace belay::images

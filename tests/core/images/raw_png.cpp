@@ -51,6 +51,19 @@ std::string stored_zlib(std::string_view data) {
   return stream + big_endian(sum);
 }
 
+std::string with_right_checksums(std::string png) {
+  constexpr std::size_t kSignature = 8, kAround = 12;  // a chunk's length, type and checksum
+  std::size_t at = kSignature;
+  while (at + kAround <= png.size()) {
+    std::size_t length = 0;
+    for (std::size_t i = 0; i < 4; ++i) length = length << 8U | static_cast<std::uint8_t>(png[at + i]);
+    if (length > png.size() - at - kAround) return png;
+    png.replace(at + 8 + length, 4, big_endian(crc32(std::string_view(png).substr(at + 4, 4 + length))));
+    at += kAround + length;
+  }
+  return png;
+}
+
 RawPng::RawPng() : bytes_("\x89PNG\r\n\x1A\n") {}
 
 RawPng& RawPng::header(std::uint32_t width, std::uint32_t height, std::uint8_t bit_depth, std::uint8_t colour,

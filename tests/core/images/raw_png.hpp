@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 
@@ -30,7 +31,10 @@ class RawPng {
 // Bytes from numbers: `raw({0, 255})`.
 [[nodiscard]] std::string raw(std::initializer_list<int> values);
 
-// zlib streams of stored blocks.
+// A zlib stream of stored blocks.
 [[nodiscard]] std::string stored_zlib(std::string_view data);
+
+// The file with the checksum of each chunk made right, as far as the chunks go.
+[[nodiscard]] std::string with_right_checksums(std::string png);
 
 }  // namespace belay::test
