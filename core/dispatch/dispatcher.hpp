@@ -72,8 +72,29 @@ class Dispatcher {
       }
       return recover(index, run, status);
     }
-    return run_with_care(index, run);
+    return scrutinised_ ? run_scrutinised(index, run) : run_with_care(index, run);
   }
+
+  // Calls that the hook has recorded so far; 0 without one.
+  [[nodiscard]] std::size_t recorded_calls() const {
+    return options_.hook != nullptr ? options_.hook->recorded.size() : 0;
+  }
+
+  // For its lifetime the result of every call is looked at: one that is NaN or infinite though its inputs are
+  // not counts as a failure, and the next plugin of the chain does the call. For the second try of a step
+  // whose outcome was not finite; what the hook recorded of the first, behind `calls_before`, is forgotten.
+  class Scrutiny {
+   public:
+    Scrutiny(Dispatcher& dispatcher, std::size_t calls_before);
+    Scrutiny(const Scrutiny&) = delete;
+    Scrutiny& operator=(const Scrutiny&) = delete;
+    ~Scrutiny();
+    // After a second try that went well. When nobody was caught, that is said, or under strict an error.
+    [[nodiscard]] Status verdict() const;
+
+   private:
+    Dispatcher& dispatcher_;
+  };
 
   // The plugins that remain in the chain of a node, best first.
   [[nodiscard]] std::vector<std::string> chain(std::size_t index) const;
@@ -115,14 +136,19 @@ class Dispatcher {
   Status replay(std::size_t index, belay_run_t& run);
   Status recover(std::size_t index, belay_run_t& run, belay_status_t status);
   Status fall_back(std::size_t index, belay_run_t& run, Failure failure);
+  [[nodiscard]] Error forbidden(std::size_t index, const Failure& failure) const;
   Failure note_failure(Link& link, belay_status_t status);
   void completed(const Link& link);
+  // canary.cpp: wrong results
+  Status run_scrutinised(std::size_t index, belay_run_t& run);
 
   const graph::Graph& graph_;
   std::span<const std::unique_ptr<Backend>> backends_;
   FallbackLog& fallbacks_;
   DispatchOptions options_;
-  bool plain_;                       // nobody watches the calls
+  bool plain_;  // nobody watches the calls
+  bool scrutinised_ = false;
+  bool caught_ = false;              // a wrong result, since scrutiny began
   std::vector<std::string> labels_;  // of the nodes, when there is a trace
   std::vector<Node> nodes_;
   memory::Buffer workspace_;

@@ -72,15 +72,18 @@ Failure Dispatcher::note_failure(Link& link, belay_status_t status) {
   return failure;
 }
 
+Error Dispatcher::forbidden(std::size_t index, const Failure& failure) const {
+  const Node& node = nodes_[index];
+  return fail(ErrorCode::kFallbackForbidden, "{} ({}) failed on {}: {}; --strict forbids a fallback",
+              op_label(index), graph_.nodes[index].name, node.links[node.active].backend->id(),
+              text(failure));
+}
+
 // Runs the op on the first plugin behind the active one that can. The active one, which failed, stays the
 // head of the chain unless it is out of use.
 Status Dispatcher::fall_back(std::size_t index, belay_run_t& run, Failure failure) {
   Node& node = nodes_[index];
-  if (options_.strict) {
-    return fail(ErrorCode::kFallbackForbidden, "{} ({}) failed on {}: {}; --strict forbids a fallback",
-                op_label(index), graph_.nodes[index].name, node.links[node.active].backend->id(),
-                text(failure));
-  }
+  if (options_.strict) return forbidden(index, failure);
   std::vector<std::pair<const Link*, Failure>> failed = {{&node.links[node.active], std::move(failure)}};
   for (std::size_t i = node.active + 1; i < node.links.size(); ++i) {
     Link& link = node.links[i];

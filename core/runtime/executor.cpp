@@ -1,5 +1,6 @@
 #include "core/runtime/executor.hpp"
 
+#include "core/dispatch/canary.hpp"
 #include "core/memory/intervals.hpp"
 #include "core/memory/tensor.hpp"
 
@@ -113,6 +114,16 @@ Status Executor::run(std::uint64_t tokens, std::uint64_t position, std::span<con
     // inputs.
     tensors_[graph_->inputs[i]].data = const_cast<void*>(inputs[i]);
   }
+  const std::size_t calls_before = dispatcher_->recorded_calls();
+  BELAY_TRY(run_nodes(position));
+  if (dispatch::all_finite(output())) [[likely]]
+    return {};
+  const dispatch::Dispatcher::Scrutiny scrutiny(*dispatcher_, calls_before);
+  BELAY_TRY(run_nodes(position));
+  return dispatch::all_finite(output()) ? scrutiny.verdict() : Status();
+}
+
+Status Executor::run_nodes(std::uint64_t position) {
   for (std::size_t i = 0; i < calls_.size(); ++i) {
     BELAY_TRY(stop_->check());
     calls_[i].run.position = position;

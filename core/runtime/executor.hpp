@@ -25,7 +25,7 @@ class Executor {
                                                const Stop& stop);
 
   // One step of 1 to max_tokens tokens, the first at cache position `position`. `inputs` are in the order of
-  // the graph's.
+  // the graph's. A step that gives NaN or infinity is computed once more, with an eye on every plugin.
   [[nodiscard]] Status run(std::uint64_t tokens, std::uint64_t position, std::span<const void* const> inputs);
 
   // Rows of one of the graph's outputs; valid until the next run.
@@ -45,6 +45,7 @@ class Executor {
   void lay_out_values(memory::KvCache* cache, std::uint64_t max_tokens);
   void prepare_calls();
   void set_tokens(std::uint64_t tokens);
+  Status run_nodes(std::uint64_t position);
 
   const graph::Graph* graph_;
   dispatch::Dispatcher* dispatcher_;

@@ -15,12 +15,14 @@ const std::vector<std::int32_t> kPrompt = {5, 17, 42, 99, 3};
 constexpr std::uint64_t kTokens = 6;
 
 std::filesystem::path tiny_model(const std::string& name, const test::TinyModelSpec& spec) {
-  const std::filesystem::path path = std::filesystem::path(BELAY_TEST_BINARY_DIR) / (name + ".gguf");
+  std::filesystem::path path = std::filesystem::path(BELAY_TEST_BINARY_DIR) / (name + ".gguf");
   const auto bytes = test::make_tiny_model(spec);
   std::ofstream(path, std::ios::binary)
       .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
   return path;
 }
+
+using Settings = std::map<std::string, std::string, std::less<>>;
 
 struct Outcome {
   std::vector<std::int32_t> tokens;
@@ -29,8 +31,7 @@ struct Outcome {
   std::vector<float> last_logits;
 };
 
-Outcome run(const std::filesystem::path& model, std::map<std::string, std::string, std::less<>> faults,
-            std::vector<std::uint8_t> replay = {}) {
+Outcome run(const std::filesystem::path& model, Settings faults, std::vector<std::uint8_t> replay = {}) {
   dispatch::AssignmentHook hook;
   hook.replay = std::move(replay);
   test::EngineSpec spec{
@@ -112,4 +113,23 @@ TEST_CASE("a lost device takes the plugin out of use and the text stands") {
   for (std::size_t call = 41; call < faulty.assignment.size(); ++call) REQUIRE(faulty.assignment[call] == 1);
   const Outcome replayed = run(model, {}, faulty.assignment);
   CHECK(faulty.tokens == replayed.tokens);
+}
+
+TEST_CASE("results of NaN are noticed, and the text stands") {
+  const auto model = tiny_model("nan", {.types = {DType::kQ8_0}});
+  const Outcome healthy = run(model, {});
+  for (const char* op : {"embed", "linear", "rms_norm", "rope", "attention", "silu_mul", "add"}) {
+    CAPTURE(op);
+    const std::string id = std::string("belay.") + op + "/1";
+    const Settings once = {
+        {"test.faulty.fail_at", "1"}, {"test.faulty.fail_op", id}, {"test.faulty.fail_how", "nan"}};
+    CHECK(run(model, once).tokens == healthy.tokens);
+    Settings always = once;
+    always["test.faulty.fail_times"] = "1000000";
+    const Outcome faulty = run(model, always);
+    CHECK(faulty.tokens == healthy.tokens);
+    REQUIRE_FALSE(faulty.fallbacks.empty());
+    CHECK(faulty.fallbacks[0].op.rfind(op, 0) == 0);
+    CHECK(faulty.fallbacks[0].reason == "CONTRACT");
+  }
 }

@@ -47,7 +47,7 @@ inline belay_status_t fake_run(belay_kernel_t* kernel, const belay_run_t* run) {
 }
 
 inline const belay_compute_t* fake_table() {
-  static const belay_compute_t kTable = {
+  static const belay_compute_t table = {
       sizeof(belay_compute_t),
       0,
       [](belay_instance_t* instance, const belay_op_t*, std::uint64_t count, belay_support_t* answers,
@@ -87,7 +87,7 @@ inline const belay_compute_t* fake_table() {
         --fake->plugin->live_kernels;
         delete fake;
       }};
-  return &kTable;
+  return &table;
 }
 
 inline std::unique_ptr<dispatch::Backend> fake_backend(std::string id, FakePlugin& plugin) {
