@@ -34,9 +34,9 @@ class [[nodiscard]] Checked {
   explicit operator bool() const { return ok(); }
 
   // Only when ok().
-  [[nodiscard]] T& value() & { return assert(ok()), *std::get_if<0>(&state_); }
-  [[nodiscard]] const T& value() const& { return assert(ok()), *std::get_if<0>(&state_); }
-  [[nodiscard]] T&& value() && { return assert(ok()), std::move(*std::get_if<0>(&state_)); }
+  [[nodiscard]] T& value() & { return assert(ok()), std::get<0>(state_); }
+  [[nodiscard]] const T& value() const& { return assert(ok()), std::get<0>(state_); }
+  [[nodiscard]] T&& value() && { return assert(ok()), std::move(std::get<0>(state_)); }
   T& operator*() & { return value(); }
   const T& operator*() const& { return value(); }
   T&& operator*() && { return std::move(*this).value(); }
@@ -44,8 +44,8 @@ class [[nodiscard]] Checked {
   const T* operator->() const { return &value(); }
 
   // Only when not ok().
-  [[nodiscard]] const Objection& objection() const& { return assert(!ok()), *std::get_if<1>(&state_); }
-  [[nodiscard]] Objection&& objection() && { return assert(!ok()), std::move(*std::get_if<1>(&state_)); }
+  [[nodiscard]] const Objection& objection() const& { return assert(!ok()), std::get<1>(state_); }
+  [[nodiscard]] Objection&& objection() && { return assert(!ok()), std::move(std::get<1>(state_)); }
 
  private:
   std::variant<T, Objection> state_;

@@ -19,7 +19,6 @@
 
 using belay::CheckedU64;
 using belay::DType;
-using belay::Error;
 using belay::ErrorCode;
 using belay::Result;
 using belay::Status;

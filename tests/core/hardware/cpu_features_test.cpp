@@ -48,7 +48,7 @@ bool state_is_saved(const FakeSource& source, OsState state) {
   return needed == 0 || (osxsave && (source.state.value() & needed) == needed);
 }
 
-Profile profile_with(std::vector<std::string> isa) {
+Profile profile_with(const std::vector<std::string>& isa) {
   Profile profile;
   profile.cpu.isa = expand_isa(isa);
   return profile;

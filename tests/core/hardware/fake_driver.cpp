@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <cstring>
 
+// NOLINTBEGIN(readability-identifier-naming): the names are the driver's
 extern "C" {
 int cuInit(unsigned) {
   const char* mood = std::getenv("BELAY_FAKE_DRIVER_MOOD");
@@ -37,3 +38,4 @@ int cuMemGetInfo_v2(std::size_t* free, std::size_t* total) {
   return *free = std::size_t{1} << 30U, *total = std::size_t{2} << 30U, 0;
 }
 }
+// NOLINTEND(readability-identifier-naming)

@@ -30,6 +30,7 @@ const std::string kLongId = "id = \"a" + std::string(128, 'b') + "\"";
 const std::string kLongVersion = "version = \"1.0.0-" + std::string(60, 'a') + "\"";
 const char* const kHash = "sha256 = \"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\"";
 
+// NOLINTNEXTLINE(readability-function-size): a table
 const std::vector<Case>& cases() {
   using namespace finding;  // NOLINT(google-build-using-namespace)
   static const std::vector<Case> all = {

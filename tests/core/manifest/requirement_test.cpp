@@ -8,7 +8,6 @@
 
 using namespace belay::manifest;  // NOLINT(google-build-using-namespace)
 namespace reason = belay::reason;
-using belay::Refusal;
 using belay::hardware::Gpu;
 using belay::hardware::Profile;
 

@@ -15,7 +15,7 @@ TEST_CASE("a cache gives every layer its keys and values, block by block") {
   auto cache = KvCache::create({2, 3, 8, 65, DType::kF16});
   REQUIRE(cache.ok());
   CHECK(cache->capacity() == 128);
-  const std::uint64_t half = 3 * 128 * 8 * 2;
+  const std::uint64_t half = std::uint64_t{3} * 128 * 8 * 2;
   CHECK(cache->bytes() == 4 * half);
   const belay_tensor_t keys = cache->keys(0);
   const belay_tensor_t values = cache->values(1);

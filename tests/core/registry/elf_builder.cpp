@@ -63,7 +63,7 @@ class Builder {
   }
 
  private:
-  Section close(std::size_t start) const { return {start, file_.size() - start}; }
+  [[nodiscard]] Section close(std::size_t start) const { return {start, file_.size() - start}; }
 
   Elf64_Xword text(const std::string& value) {
     strings_ += value + '\0';

@@ -374,9 +374,9 @@ namespace {
 
 // Every name that a random manifest may speak of.
 std::string some_name(std::mt19937& random) {
-  static const Ids kNames = {"p0", "p1",    "p2",    "p3",   "p4",     "p5",      "o0",
-                             "o1", "p0/o0", "p3/o1", "core", "nobody", "slot:s0", "provides:x.y/1"};
-  return kNames[random() % kNames.size()];
+  static const Ids names = {"p0", "p1",    "p2",    "p3",   "p4",     "p5",      "o0",
+                            "o1", "p0/o0", "p3/o1", "core", "nobody", "slot:s0", "provides:x.y/1"};
+  return names[random() % names.size()];
 }
 
 manifest::Manifest random_plugin(std::mt19937& random, int number) {
