@@ -18,26 +18,31 @@ struct DestroyTopology {
 };
 using TopologyHandle = std::unique_ptr<std::remove_pointer_t<hwloc_topology_t>, DestroyTopology>;
 
-// For its lifetime hwloc finds no plugin folder, unless the user chose one.
-class NoPlugins {
+// A variable of the environment for as long as this lives, unless the user set it.
+class Variable {
  public:
-  NoPlugins() : ours_(std::getenv(kVariable) == nullptr) {
-    if (ours_) ::setenv(kVariable, "/dev/null", 1);
+  Variable(const char* name, const char* value) : name_(std::getenv(name) == nullptr ? name : nullptr) {
+    if (name_ != nullptr) ::setenv(name_, value, 1);
   }
-  ~NoPlugins() {
-    if (ours_) ::unsetenv(kVariable);
+  ~Variable() {
+    if (name_ != nullptr) ::unsetenv(name_);
   }
-  NoPlugins(const NoPlugins&) = delete;
-  NoPlugins& operator=(const NoPlugins&) = delete;
+  Variable(const Variable&) = delete;
+  Variable& operator=(const Variable&) = delete;
 
  private:
-  static constexpr const char* kVariable = "HWLOC_PLUGINS_PATH";
-  bool ours_;
+  const char* name_;  // null: it is the user's
+};
+
+// While hwloc is at work it finds no plugin folder, and does not print: where there is no /sys, what it would
+// say is an unknown fact to us.
+struct QuietHwloc {
+  Variable no_plugins{"HWLOC_PLUGINS_PATH", "/dev/null"};
+  Variable no_words{"HWLOC_HIDE_ERRORS", "2"};
 };
 
 // An initialised topology that looks for cores and data caches only, or null.
 TopologyHandle make_topology() {
-  const NoPlugins no_plugins;
   hwloc_topology_t raw = nullptr;
   if (hwloc_topology_init(&raw) != 0) return nullptr;
   TopologyHandle topology(raw);
@@ -157,12 +162,14 @@ std::optional<Topology> convert(hwloc_topology_t topology) {
 }  // namespace
 
 std::optional<Topology> read_topology() {
+  const QuietHwloc quiet;
   const TopologyHandle topology = make_topology();
   if (topology == nullptr || hwloc_topology_load(topology.get()) != 0) return std::nullopt;
   return convert(topology.get());
 }
 
 std::optional<Topology> read_topology_xml(std::string_view xml) {
+  const QuietHwloc quiet;
   const TopologyHandle topology = make_topology();
   const std::string text(xml);
   if (topology == nullptr ||

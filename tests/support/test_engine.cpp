@@ -93,12 +93,13 @@ std::vector<std::string> usable_plugins(const std::vector<std::string>& wanted) 
 }
 
 std::optional<std::filesystem::path> smollm2() {
-  if (const char* path = std::getenv("BELAY_TEST_SMOLLM2"); path != nullptr && *path != '\0') return path;
+  const char* given = std::getenv("BELAY_TEST_SMOLLM2");
+  if (given != nullptr && *given != '\0') return given;
   const char* home = std::getenv("HOME");
   const std::filesystem::path kept = std::filesystem::path(home == nullptr ? "/" : home) /
                                      ".cache/belay/models/SmolLM2-135M-Instruct.Q4_1.gguf";
   std::error_code failed;
-  if (std::filesystem::is_regular_file(kept, failed)) return kept;
+  if (given == nullptr && std::filesystem::is_regular_file(kept, failed)) return kept;
   MESSAGE("skipped: no SmolLM2 here; tools/fetch_model gets it");
   return std::nullopt;
 }

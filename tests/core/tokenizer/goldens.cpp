@@ -54,7 +54,9 @@ void check_cases(const tokenizer::Tokenizer& tokenizer, std::string_view key) {
 }
 
 std::optional<std::filesystem::path> smollm2_path() {
-  if (const char* given = std::getenv("BELAY_TEST_SMOLLM2")) return given;
+  if (const char* given = std::getenv("BELAY_TEST_SMOLLM2")) {
+    return *given != '\0' ? std::optional<std::filesystem::path>(given) : std::nullopt;
+  }
   const char* home = std::getenv("HOME");
   if (home == nullptr) return std::nullopt;
   const auto cached = std::filesystem::path(home) / ".cache/belay/models/SmolLM2-135M-Instruct.Q4_1.gguf";
