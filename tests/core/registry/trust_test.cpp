@@ -258,6 +258,7 @@ TEST_CASE("content: a library that exports more than its entry") {
 }
 
 // Between the check and the load: the descriptor that was checked is the one that is loaded.
+// NOLINTBEGIN(bugprone-use-after-move): each SUBCASE is a run of its own
 TEST_CASE("swapped after the check") {
   const Installed plugin;
   auto file = LibraryFile::open(plugin.folder, plugin.library.filename().string(), trust_current_user());
@@ -296,6 +297,7 @@ TEST_CASE("swapped after the check") {
     CHECK(code(library.objection()) == "trust/HASH");
   }
 }
+// NOLINTEND(bugprone-use-after-move)
 
 TEST_CASE("swapped after the probe: open() refuses it and says so") {
   const Installed plugin;
