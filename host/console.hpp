@@ -4,6 +4,8 @@
 #include "core/base/log.hpp"
 #include "core/base/status.hpp"
 
+#include <optional>
+#include <string>
 #include <string_view>
 
 namespace belay::host {
@@ -29,5 +31,9 @@ void say(std::string_view line);
 void progress(std::string_view text);
 
 [[nodiscard]] bool stdin_is_terminal();
+
+// The next line of stdin, behind a prompt on stderr; nothing at its end, and when Ctrl-C came while it
+// waited.
+[[nodiscard]] std::optional<std::string> read_line(std::string_view prompt);
 
 }  // namespace belay::host

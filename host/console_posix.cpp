@@ -83,4 +83,14 @@ void progress(std::string_view text) {
 
 bool stdin_is_terminal() { return ::isatty(STDIN_FILENO) == 1; }
 
+std::optional<std::string> read_line(std::string_view prompt) {
+  write_all(STDERR_FILENO, prompt);
+  std::string line;
+  for (char c = 0; ::read(STDIN_FILENO, &c, 1) == 1;) {
+    if (c == '\n') return line;
+    line += c;
+  }
+  return line.empty() ? std::nullopt : std::optional(std::move(line));
+}
+
 }  // namespace belay::host

@@ -6,27 +6,34 @@
 
 namespace belay::host {
 
-Result<models::ModelFile> open_model(const CommonSettings& settings) {
+Result<models::ModelFile> open_model(const Workbench& bench) {
+  const CommonSettings& settings = bench.settings;
   const auto path = settings.model ? settings.model : default_model();
   if (!path)
     return fail(ErrorCode::kUsage,
-                "no model: give --model FILE.gguf, or run tools/demo once to fetch a small one");
-  return models::ModelFile::open(*path, settings.mmproj);
+                "no model: give --model FILE.gguf or a Hugging Face folder, or run tools/demo once to fetch "
+                "a small one");
+  models::ModelOptions options;
+  options.mmproj = settings.mmproj;
+  options.quantize = settings.quantize;
+  options.threads = settings.threads.value_or(bench.profile.cpu.usable_cpus.value_or(1));
+  return models::ModelFile::open(*path, options);
 }
 
-runtime::PlanOptions plan_options(const Workbench& bench, std::uint64_t context) {
+runtime::PlanOptions plan_options(const Workbench& bench, const Needs& needs) {
   runtime::PlanOptions options;
-  options.context = bench.settings.context.value_or(context);
+  options.context = bench.settings.context.value_or(needs.context);
+  options.image_patches = needs.image_patches;
   options.memory_limit = bench.settings.memory_limit;
   options.memory_free = bench.profile.memory.available_bytes;
   return options;
 }
 
 Result<std::unique_ptr<runtime::Assembly>> assemble(Workbench& bench, models::ModelFile file,
-                                                    std::uint64_t context,
+                                                    const Needs& needs,
                                                     const dispatch::DispatchOptions& dispatch) {
   runtime::AssemblyOptions options;
-  options.plan = plan_options(bench, context);
+  options.plan = plan_options(bench, needs);
   options.dispatch = dispatch;
   options.dispatch.strict = bench.settings.strict;
   options.threads = static_cast<std::uint32_t>(bench.settings.threads.value_or(0));

@@ -12,14 +12,19 @@ namespace belay::host {
 
 // --model with its --mmproj, else the model that tools/demo fetched. kUsage when there is none, kBadInput
 // when it is no model.
-[[nodiscard]] Result<models::ModelFile> open_model(const CommonSettings& settings);
+[[nodiscard]] Result<models::ModelFile> open_model(const Workbench& bench);
 
-// `context`: positions that are needed; 0: as the settings or the model say.
-[[nodiscard]] runtime::PlanOptions plan_options(const Workbench& bench, std::uint64_t context);
+// What a run needs room for.
+struct Needs {
+  std::uint64_t context = 0;        // positions; 0: as the settings or the model say
+  std::uint64_t image_patches = 0;  // of the largest image; 0: none
+};
+
+[[nodiscard]] runtime::PlanOptions plan_options(const Workbench& bench, const Needs& needs);
 
 // Opens the plugins and asks them; binds nothing.
 [[nodiscard]] Result<std::unique_ptr<runtime::Assembly>> assemble(Workbench& bench, models::ModelFile file,
-                                                                  std::uint64_t context,
+                                                                  const Needs& needs,
                                                                   const dispatch::DispatchOptions& dispatch);
 
 // Ctrl-C and --deadline, which counts from now.

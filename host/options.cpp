@@ -51,8 +51,11 @@ constexpr std::array<Row, 3> kProbe = {{
     {"no-cache", kFlag, kLineOnly, "", "probe every plugin again"},
 }};
 
-constexpr std::array<Row, 6> kPlan = {{
-    {"model", kValue, kEverywhere, "FILE", "the model, a GGUF file"},
+constexpr std::array<Row, 8> kPlan = {{
+    {"model", kValue, kEverywhere, "FILE", "the model, a GGUF file or a Hugging Face folder"},
+    {"mmproj", kValue, kEverywhere, "FILE", "the vision part of a GGUF model"},
+    {"quantize", kValue, kEverywhere, "TYPE",
+     "q8_0, q4_0 or q4_k: quantise a Hugging Face model while it is read"},
     {"context", kValue, kEverywhere, "N", "positions to plan for"},
     {"hardware", kValue, kLineOnly, "FILE", "plan for the machine that this TOML file describes"},
     {"explain", kFlag, kLineOnly, "", "why each plugin and optimization was chosen or not"},
@@ -60,18 +63,30 @@ constexpr std::array<Row, 6> kPlan = {{
     {"no-cache", kFlag, kLineOnly, "", "probe every plugin again"},
 }};
 
-constexpr std::array<Row, 20> kRun = {{
-    {"model", kValue, kEverywhere, "FILE", "the model, a GGUF file; else SmolLM2 if tools/demo fetched it"},
+constexpr std::array<Row, 26> kRun = {{
+    {"model", kValue, kEverywhere, "FILE",
+     "a GGUF file or a Hugging Face folder; else SmolLM2 if tools/demo fetched it"},
+    {"mmproj", kValue, kEverywhere, "FILE", "the vision part of a GGUF model"},
+    {"quantize", kValue, kEverywhere, "TYPE",
+     "q8_0, q4_0 or q4_k: quantise a Hugging Face model while it is read"},
     {"prompt", kValue, kLineOnly, "TEXT", "what to answer"},
     {"prompt-file", kValue, kLineOnly, "FILE", "the prompt, byte for byte from a file"},
     {"messages", kValue, kLineOnly, "FILE", "a conversation: JSON array of {\"role\",\"content\"}"},
     {"prompt-ids", kValue, kLineOnly, "FILE", "the prompt as a JSON array of token ids"},
-    {"image", kValues, kLineOnly, "FILE", "an image for a model with vision"},
+    {"image", kValues, kLineOnly, "FILE", "a JPEG or PNG image for a model with vision (repeatable)"},
+    {"image-min-pixels", kValue, kEverywhere, "N",
+     "scale images up to at least N pixels; else as the model says"},
+    {"image-max-pixels", kValue, kEverywhere, "N",
+     "scale images down to at most N pixels; else as the model says"},
     {"raw", kFlag, kLineOnly, "", "no chat template: the prompt as it is"},
     {"max-tokens", kValue, kEverywhere, "N", "most tokens to generate (default 256)"},
-    {"temperature", kValue, kEverywhere, "T", "0 is greedy (default); higher is more random"},
+    {"temperature", kValue, kEverywhere, "T",
+     "0 is greedy; higher is more random; else as the model says, or greedy"},
     {"top-k", kValue, kEverywhere, "K", "sample from the K best tokens; 0: all"},
     {"top-p", kValue, kEverywhere, "P", "sample from the best tokens that add up to P; 1: all"},
+    {"min-p", kValue, kEverywhere, "P", "of these, tokens at least P times as probable as the best; 0: all"},
+    {"repetition-penalty", kValue, kEverywhere, "R",
+     "above 1: tokens of the sequence become less likely; 1: off"},
     {"seed", kValue, kEverywhere, "N", "seed of sampling (default 0)"},
     {"ignore-eos", kFlag, kLineOnly, "", "go on after an end token"},
     {"context", kValue, kEverywhere, "N", "positions of the KV cache; else what prompt and answer need"},
@@ -83,8 +98,12 @@ constexpr std::array<Row, 20> kRun = {{
     {"no-cache", kFlag, kLineOnly, "", "probe every plugin again"},
 }};
 
-constexpr std::array<Row, 8> kBench = {{
-    {"model", kValue, kEverywhere, "FILE", "the model, a GGUF file; else SmolLM2 if tools/demo fetched it"},
+constexpr std::array<Row, 10> kBench = {{
+    {"model", kValue, kEverywhere, "FILE",
+     "a GGUF file or a Hugging Face folder; else SmolLM2 if tools/demo fetched it"},
+    {"mmproj", kValue, kEverywhere, "FILE", "the vision part of a GGUF model"},
+    {"quantize", kValue, kEverywhere, "TYPE",
+     "q8_0, q4_0 or q4_k: quantise a Hugging Face model while it is read"},
     {"prefill", kValue, kLineOnly, "N", "tokens of the prefill test (default 512; 0: none)"},
     {"decode", kValue, kLineOnly, "N", "tokens of the decode test (default 128; 0: none)"},
     {"depth", kValue, kLineOnly, "D", "tokens in the context before decoding (default 1)"},
@@ -93,6 +112,14 @@ constexpr std::array<Row, 8> kBench = {{
      "write what ran when, for ui.perfetto.dev; slows the run down a little"},
     {"require-signatures", kFlag, kEverywhere, "", "refuse plugins without a signature"},
     {"no-cache", kFlag, kLineOnly, "", "probe every plugin again"},
+}};
+
+constexpr std::array<Row, 4> kConvert = {{
+    {"model", kValue, kLineOnly, "FOLDER", "the model, a Hugging Face folder"},
+    {"out", kValue, kLineOnly, "FILE", "the GGUF file to write"},
+    {"mmproj-out", kValue, kLineOnly, "FILE",
+     "the file of a vision part; else FILE with .mmproj.gguf at its end"},
+    {"quantize", kValue, kLineOnly, "TYPE", "q8_0, q4_0 or q4_k; else the types stay as they are"},
 }};
 
 std::span<const Row> rows_of(Verb verb) {
@@ -105,6 +132,8 @@ std::span<const Row> rows_of(Verb verb) {
       return kRun;
     case Verb::kBench:
       return kBench;
+    case Verb::kConvert:
+      return kConvert;
   }
   return {};
 }
@@ -119,6 +148,8 @@ const char* name_of(Verb verb) {
       return "run";
     case Verb::kBench:
       return "bench";
+    case Verb::kConvert:
+      return "convert";
   }
   return "";
 }
@@ -223,7 +254,7 @@ void add_environment(Verb verb, Options& options, GetVariable get) {
 }
 
 bool allowed_in_file(std::string_view name) {
-  for (const Verb verb : {Verb::kProbe, Verb::kPlan, Verb::kRun, Verb::kBench}) {
+  for (const Verb verb : {Verb::kProbe, Verb::kPlan, Verb::kRun, Verb::kBench, Verb::kConvert}) {
     for (const auto rows : {rows_of(verb), std::span<const Row>(kCommon)}) {
       for (const Row& row : rows) {
         if (row.where == kEverywhere && name == row.name) return true;
@@ -239,8 +270,9 @@ std::string help(std::optional<Verb> verb) {
     out << "Belay runs transformer models on modest mixed hardware, and keeps going when a backend fails.\n\n"
            "  belay probe    the machine, and every plugin with its verdict and reason\n"
            "  belay plan     what would run where, and why\n"
-           "  belay run      generate text\n"
-           "  belay bench    prefill and decode speed\n\n"
+           "  belay run      generate text, about images too; a chat when no prompt is given\n"
+           "  belay bench    prefill and decode speed\n"
+           "  belay convert  a Hugging Face folder to GGUF\n\n"
            "`belay COMMAND --help` lists a command's options.\n";
     return out.str();
   }

@@ -147,6 +147,10 @@ Result<CommonSettings> read_common(const Options& options) {
   settings.hardware = read_path(options, "hardware");
   settings.model = read_path(options, "model");
   settings.mmproj = read_path(options, "mmproj");
+  if (options.has("quantize")) {
+    BELAY_TRY_ASSIGN(const std::string type, read_choice(options, "quantize", "", {"q8_0", "q4_0", "q4_k"}));
+    settings.quantize = parse_dtype(type);
+  }
   BELAY_TRY_ASSIGN(settings.memory_limit, read_size(options, "memory-limit"));
   BELAY_TRY_ASSIGN(settings.threads, read_integer(options, {"threads", 1, 1024}));
   BELAY_TRY_ASSIGN(settings.context, read_integer(options, {"context", 1, std::uint64_t{1} << 28U}));

@@ -52,6 +52,7 @@ struct CommonSettings {
   std::optional<std::filesystem::path> hardware;
   std::optional<std::filesystem::path> model;
   std::optional<std::filesystem::path> mmproj;
+  std::optional<DType> quantize;  // a Hugging Face model while it is read
   std::optional<std::uint64_t> memory_limit;
   std::optional<std::uint64_t> threads;
   std::optional<std::uint64_t> context;

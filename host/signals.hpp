@@ -12,6 +12,9 @@ void install_signals();
 // The same as Ctrl-C, from inside.
 void request_stop();
 
+// Takes a Ctrl-C back that was answered: what was running has stopped, and the next one asks again.
+void clear_stop();
+
 // True after the first.
 [[nodiscard]] const std::atomic<bool>& interrupted();
 

@@ -15,15 +15,26 @@ void handle(int number) {
   ::sigaction(number, &normal, nullptr);
 }
 
-}  // namespace
-
-void install_signals() {
+// Without SA_RESTART: a read from the terminal ends, too.
+void install_stops() {
   struct sigaction action = {};
   action.sa_handler = &handle;
   ::sigaction(SIGINT, &action, nullptr);
   ::sigaction(SIGTERM, &action, nullptr);
-  action.sa_handler = SIG_IGN;  // NOLINT(cppcoreguidelines-pro-type-cstyle-cast): the system's macro
-  ::sigaction(SIGPIPE, &action, nullptr);
+}
+
+}  // namespace
+
+void install_signals() {
+  install_stops();
+  struct sigaction ignore = {};
+  ignore.sa_handler = SIG_IGN;  // NOLINT(cppcoreguidelines-pro-type-cstyle-cast): the system's macro
+  ::sigaction(SIGPIPE, &ignore, nullptr);
+}
+
+void clear_stop() {
+  flag.store(false, std::memory_order_relaxed);
+  install_stops();
 }
 
 void request_stop() { flag.store(true, std::memory_order_relaxed); }

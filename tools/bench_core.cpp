@@ -58,7 +58,7 @@ graph::Graph chain_of_adds() {
   graph::Builder build;
   graph::ValueId x = build.input("x", DType::kF32, {graph::kTokens, 1});
   for (int i = 0; i < kNodes; ++i) x = build.add("sum", x, x);
-  return *std::move(build).finish(x);
+  return *std::move(build).finish({x});
 }
 
 // Nanoseconds of one call, the best of some rounds.

@@ -8,7 +8,7 @@ quantised llama models, their cases, the quantisation blocks, the tokenizer case
 SmolLM2 reference outputs, the images and the sizes they are resized to, and one Qwen3-VL model in bfloat16. Made here:
 `qwen_tokenizer.gguf`, the metadata of the tiny Qwen3-VL text model without its tensors; `cases/images.safetensors`, what
 preprocessing makes of the images: `NAME.resized`, the SHA-256 of the decoded pixels as the attribute `NAME.rgb`, and
-`NAME.pixel_values` of the smallest one; the cases of the Qwen3-VL model without what lies between image and logits. Needs
+`NAME.pixel_values` of the upper half of the smallest one; the cases of the Qwen3-VL model without what lies between image and logits. Needs
 Python 3.11 only.
 """
 import hashlib
@@ -22,17 +22,13 @@ COPIED = [
     "llama_a/model-mixed.gguf",
     "llama_k/model-k.gguf",
     "cases/llama_a_mixed__long.json",
-    "cases/llama_a_mixed__long.safetensors",
     "cases/llama_a_mixed__text.json",
-    "cases/llama_a_mixed__text.safetensors",
     "cases/llama_k__text.json",
-    "cases/llama_k__text.safetensors",
     "cases/quant_blocks.safetensors",
     "cases/smart_resize.json",
     "cases/tokenizer_cases.json",
     "images/grad.png",
     "images/gray.png",
-    "images/noise.png",
     "images/rgba.png",
     "images/shapes.png",
     "images/tiny.png",
@@ -53,12 +49,14 @@ COPIED += [
     "vl_b/model-00002-of-00002.safetensors",
     "vl_b/model.safetensors.index.json",
     "vl_b/preprocessor_config.json",
-    "cases/vl_b__one_image.json",
     "cases/vl_b__text.json",
     "cases/vl_b__two_images.json",
 ]
-VISION_CASES = ["cases/vl_b__one_image.safetensors", "cases/vl_b__text.safetensors", "cases/vl_b__two_images.safetensors"]
-VISION_KEPT = ("input_ids", "position_ids", "image_grid_thw", "vis_merged", "vis_deepstack_", "prompt_logits_tail", "gen_")
+# Cases of whole models, without what lies between prompt and logits. Every image but the largest is here, so a case of it is not.
+CASES = ["llama_a_mixed__long", "llama_a_mixed__text", "llama_k__text", "vl_b__text", "vl_b__two_images"]
+CASE_TENSORS = ("input_ids", "position_ids", "image_grid_thw", "vis_merged", "vis_deepstack_", "gen_")
+LARGEST_IMAGE = "noise"
+CASE_FILES = [f"cases/{case}.safetensors" for case in CASES]
 QWEN_SOURCE, QWEN_TOKENIZER = "vl_a/text-f32.gguf", "qwen_tokenizer.gguf"
 IMAGES = "cases/images.safetensors"
 SMALLEST, SMALLEST_CASE, SMALLEST_PLACE = "tiny", "vl_a__two_images", 1
@@ -118,19 +116,19 @@ def safetensors(tensors: dict, attributes: dict) -> bytes:
 
 
 def smallest_pixel_values(goldens: Path) -> tuple:
-    """The rows of pixel_values that belong to the smallest image of the goldens."""
+    """The rows of pixel_values that belong to the upper half of the smallest image of the goldens."""
     case = read_safetensors(goldens / f"cases/{SMALLEST_CASE}.safetensors")
     _, (n_images, _), grids = case["image_grid_thw"]
     counts = [t * h * w for t, h, w in struct.iter_unpack("<3i", grids)]
     assert len(counts) == n_images, "image_grid_thw holds i32"
-    first, count = sum(counts[:SMALLEST_PLACE]), counts[SMALLEST_PLACE]
+    first, count = sum(counts[:SMALLEST_PLACE]), counts[SMALLEST_PLACE] // 2
     dtype, (_, width), data = case["pixel_values"]
     return dtype, [count, width], data[first * width * 4 : (first + count) * width * 4]
 
 
 def preprocessed_images(goldens: Path) -> bytes:
     source = read_safetensors(goldens / "cases/preproc.safetensors")
-    tensors = {name: tensor for name, tensor in sorted(source.items()) if name.endswith(".resized")}
+    tensors = {name: tensor for name, tensor in sorted(source.items()) if name.endswith(".resized") and not name.startswith(LARGEST_IMAGE)}
     tensors[f"{SMALLEST}.pixel_values"] = smallest_pixel_values(goldens)
     attributes = {name: hashlib.sha256(tensor[2]).hexdigest() for name, tensor in source.items() if name.endswith(".rgb")}
     return safetensors(dict(sorted(tensors.items(), key=lambda item: item[1][0])), attributes)
@@ -138,7 +136,7 @@ def preprocessed_images(goldens: Path) -> bytes:
 
 def trimmed_case(path: Path) -> bytes:
     """What a test of the whole model compares, widest elements first."""
-    kept = {name: tensor for name, tensor in read_safetensors(path).items() if name.startswith(VISION_KEPT)}
+    kept = {name: tensor for name, tensor in read_safetensors(path).items() if name.startswith(CASE_TENSORS)}
     return safetensors(dict(sorted(kept.items(), key=lambda item: item[1][0])), {})
 
 
@@ -155,14 +153,14 @@ def main() -> None:
         shutil.copyfile(goldens / name, out / name)
     (out / QWEN_TOKENIZER).write_bytes(without_tensors((goldens / QWEN_SOURCE).read_bytes()))
     (out / IMAGES).write_bytes(preprocessed_images(goldens))
-    for name in VISION_CASES:
+    for name in CASE_FILES:
         (out / name).write_bytes(trimmed_case(goldens / name))
     source = json.loads((goldens / "manifest.json").read_text())
     manifest = {
         "seed": source["seed"],
         "versions": source["versions"],
         "tree_sha256": source["tree_sha256"],
-        "files": {name: facts(out / name) for name in sorted([*COPIED, *VISION_CASES, QWEN_TOKENIZER, IMAGES])},
+        "files": {name: facts(out / name) for name in sorted([*COPIED, *CASE_FILES, QWEN_TOKENIZER, IMAGES])},
     }
     (out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
 

@@ -43,6 +43,11 @@ class MappedFile {
   std::filesystem::path path_;
 };
 
+// Gives back the memory of the whole pages in a range of a mapped file, which are read from the file again
+// when they are needed: for bytes that were read once and are not needed soon. Any other memory would lose
+// its bytes.
+void forget_pages(std::span<const std::byte> mapped);
+
 // The whole of a small file as text; more than `max_bytes` is an error.
 [[nodiscard]] Result<std::string> read_file(const std::filesystem::path& path, std::uint64_t max_bytes,
                                             ErrorCode error = ErrorCode::kUsage);

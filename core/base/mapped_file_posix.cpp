@@ -64,6 +64,13 @@ MappedFile::~MappedFile() {
     ::munmap(const_cast<std::byte*>(data_), size_);  // munmap takes the address as it was given
 }
 
+void forget_pages(std::span<const std::byte> mapped) {
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = (reinterpret_cast<std::uintptr_t>(mapped.data()) + page - 1) / page * page;
+  const auto end = reinterpret_cast<std::uintptr_t>(mapped.data() + mapped.size()) / page * page;
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
+
 Result<std::string> read_file(const std::filesystem::path& path, std::uint64_t max_bytes, ErrorCode error) {
   const OpenFile file(path);
   if (file.fd() < 0) return system_error(error, path, "cannot open");

@@ -110,7 +110,7 @@ Result<graph::Graph> build_head(const DecoderConfig& config, const Tensors& tens
 
 }  // namespace
 
-Result<std::uint32_t> vocabulary(const Tensors& tensors, std::uint32_t width, std::string_view name) {
+Result<std::uint32_t> vocabulary_size(const Tensors& tensors, std::uint32_t width, std::string_view name) {
   const graph::Weight* table = tensors.find("token_embd.weight");
   if (table == nullptr)
     return fail(ErrorCode::kBadInput, "{}: tensor \"token_embd.weight\" is missing", name);
@@ -127,7 +127,7 @@ Result<Decoder> build_decoder(const DecoderConfig& config, const Tensors& tensor
   Decoder decoder;
   decoder.cache = cache;
   decoder.config = config;
-  BELAY_TRY_ASSIGN(decoder.config.vocab_size, vocabulary(tensors, config.width, name));
+  BELAY_TRY_ASSIGN(decoder.config.vocab_size, vocabulary_size(tensors, config.width, name));
   BELAY_TRY_ASSIGN(decoder.body, build_body(Body(tensors, config, cache, name)));
   BELAY_TRY_ASSIGN(decoder.head, build_head(config, tensors, name));
   const std::int64_t rows = decoder.head.values[decoder.head.outputs[0]].shape[1];

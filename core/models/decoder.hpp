@@ -30,7 +30,7 @@ struct Decoder {
                                             std::string_view name);
 
 // The vocabulary is what the embedding table has rows for.
-[[nodiscard]] Result<std::uint32_t> vocabulary(const Tensors& tensors, std::uint32_t width,
-                                               std::string_view name);
+[[nodiscard]] Result<std::uint32_t> vocabulary_size(const Tensors& tensors, std::uint32_t width,
+                                                    std::string_view name);
 
 }  // namespace belay::models

@@ -1,6 +1,7 @@
 #include "core/models/model_file.hpp"
 
 #include "core/base/format.hpp"
+#include "core/base/text.hpp"
 #include "core/models/decoder.hpp"
 #include "core/models/patch_weight.hpp"
 #include "core/models/vision.hpp"
@@ -14,11 +15,17 @@ constexpr std::string_view kSecondTap = "v.patch_embd.weight.1";
 
 }  // namespace
 
-Result<ModelFile> ModelFile::open(const std::filesystem::path& path,
-                                  const std::optional<std::filesystem::path>& mmproj) {
+Result<ModelFile> ModelFile::open(const std::filesystem::path& path, const ModelOptions& options) {
+  std::error_code failed;
+  if (std::filesystem::is_directory(path, failed)) return from_folder(path, options);
+  if (options.quantize) {
+    return fail(ErrorCode::kUsage,
+                "--quantize is for Hugging Face folders, and {} is a file; a GGUF file has its types already",
+                printable(path.string(), 400));
+  }
   BELAY_TRY_ASSIGN(formats::GgufFile text, formats::GgufFile::open(path));
-  if (!mmproj) return from_gguf(std::move(text));
-  BELAY_TRY_ASSIGN(formats::GgufFile vision, formats::GgufFile::open(*mmproj));
+  if (!options.mmproj) return from_gguf(std::move(text));
+  BELAY_TRY_ASSIGN(formats::GgufFile vision, formats::GgufFile::open(*options.mmproj));
   return from_gguf(std::move(text), std::move(vision));
 }
 
@@ -40,10 +47,10 @@ Status ModelFile::read_text(const formats::GgufFile& file) {
     if (tensor.shape.size() == 1) {
       BELAY_TRY(tensors_.add_f32(std::string(tensor.name), tensor));
     } else {
-      tensors_.add(std::string(tensor.name), tensor);
+      BELAY_TRY(tensors_.add(std::string(tensor.name), tensor));
     }
   }
-  BELAY_TRY_ASSIGN(config_.vocab_size, vocabulary(tensors_, config_.width, name_));
+  BELAY_TRY_ASSIGN(config_.vocab_size, vocabulary_size(tensors_, config_.width, name_));
   if (file.has("tokenizer.chat_template")) {
     BELAY_TRY_ASSIGN(chat_template_, file.get_string("tokenizer.chat_template"));
   }
@@ -65,15 +72,22 @@ Status ModelFile::read_vision(const formats::GgufFile& file) {
     if (tensor.shape.size() == 1 || tensor.name == kPositionTable) {
       BELAY_TRY(tensors_.add_f32(std::string(tensor.name), tensor));
     } else {
-      tensors_.add(std::string(tensor.name), tensor);
+      BELAY_TRY(tensors_.add(std::string(tensor.name), tensor));
     }
   }
   return {};
 }
 
+Result<tokenizer::HfTokenizer> ModelFile::vocabulary() const {
+  if (!gguf_) return tokenizer::read_hf_tokenizer(folder_path_);
+  tokenizer::HfTokenizer vocabulary;
+  BELAY_TRY_ASSIGN(vocabulary.data, tokenizer::tokenizer_data(*gguf_));
+  return vocabulary;
+}
+
 Result<tokenizer::Tokenizer> ModelFile::make_tokenizer() const {
-  BELAY_TRY_ASSIGN(const tokenizer::TokenizerData data, tokenizer::tokenizer_data(*gguf_));
-  return tokenizer::Tokenizer::create(data);
+  BELAY_TRY_ASSIGN(const tokenizer::HfTokenizer made, vocabulary());
+  return tokenizer::Tokenizer::create(made.data);
 }
 
 }  // namespace belay::models

@@ -2,7 +2,10 @@
 
 #include "core/base/checked.hpp"
 #include "core/base/format.hpp"
+#include "core/base/mapped_file.hpp"
 #include "core/formats/quantize.hpp"
+
+#include <algorithm>
 
 namespace belay::models {
 namespace {
@@ -11,23 +14,29 @@ graph::Shape signed_shape(const formats::TensorView& tensor) {
   return {tensor.shape.begin(), tensor.shape.end()};
 }
 
-// Whether f32 bytes may be read in place; from safetensors they may lie anywhere.
+// Whether the elements may be read in place; from safetensors they may lie anywhere. Blocks are read by
+// bytes.
 bool is_aligned(const formats::TensorView& tensor) {
-  return reinterpret_cast<std::uintptr_t>(tensor.data.data()) % alignof(float) == 0;
+  const std::size_t element = info(tensor.dtype).block_elems == 1 ? info(tensor.dtype).block_bytes : 1;
+  return reinterpret_cast<std::uintptr_t>(tensor.data.data()) % element == 0;
 }
 
 }  // namespace
 
-void Tensors::add(std::string name, const formats::TensorView& tensor) {
+Status Tensors::add(std::string name, const formats::TensorView& tensor) {
+  if (!is_aligned(tensor)) {
+    BELAY_TRY_ASSIGN(const std::span<std::byte> room,
+                     make(std::move(name), tensor.dtype, signed_shape(tensor)));
+    std::copy(tensor.data.begin(), tensor.data.end(), room.begin());
+    return {};
+  }
   graph::Weight weight{name, tensor.dtype, signed_shape(tensor), tensor.data};
   by_name_.insert_or_assign(std::move(name), std::move(weight));
+  return {};
 }
 
 Status Tensors::add_f32(std::string name, const formats::TensorView& tensor) {
-  if (tensor.dtype == DType::kF32 && is_aligned(tensor)) {
-    add(std::move(name), tensor);
-    return {};
-  }
+  if (tensor.dtype == DType::kF32) return add(std::move(name), tensor);
   const std::string label = name;
   BELAY_TRY_ASSIGN(const std::span<std::byte> room, make(std::move(name), DType::kF32, signed_shape(tensor)));
   const Status converted = formats::to_f32(
@@ -52,6 +61,13 @@ Result<std::span<std::byte>> Tensors::make(std::string name, DType dtype, graph:
 const graph::Weight* Tensors::find(std::string_view name) const {
   const auto found = by_name_.find(name);
   return found == by_name_.end() ? nullptr : &found->second;
+}
+
+void Tensors::forget(const graph::Weight& weight) const {
+  const auto holds = [&](const memory::Buffer& buffer) {
+    return weight.data.data() >= buffer.data() && weight.data.data() < buffer.data() + buffer.size();
+  };
+  if (std::none_of(made_.begin(), made_.end(), holds)) forget_pages(weight.data);
 }
 
 std::uint64_t Tensors::bytes() const {

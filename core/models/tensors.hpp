@@ -18,8 +18,8 @@ namespace belay::models {
 
 class Tensors {
  public:
-  // The bytes as they are.
-  void add(std::string name, const formats::TensorView& tensor);
+  // The bytes as they are: a view, or a copy where they are not aligned for their elements.
+  [[nodiscard]] Status add(std::string name, const formats::TensorView& tensor);
   // As f32: a view where the file has f32, else converted. kBadInput for a type that is no plain float.
   [[nodiscard]] Status add_f32(std::string name, const formats::TensorView& tensor);
   // Room for a tensor that the caller fills in.
@@ -28,6 +28,9 @@ class Tensors {
   [[nodiscard]] const graph::Weight* find(std::string_view name) const;
   [[nodiscard]] const std::map<std::string, graph::Weight, std::less<>>& all() const { return by_name_; }
   [[nodiscard]] std::uint64_t bytes() const;  // of all tensors
+
+  // Gives back the memory of a tensor that lies in a mapped file, where it can be read again.
+  void forget(const graph::Weight& weight) const;
 
  private:
   std::map<std::string, graph::Weight, std::less<>> by_name_;

@@ -12,13 +12,6 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// The finish that an error stands for, if it is one that the user asked for.
-bool asked_for(const Error& error, Finish& finish) {
-  if (error.code == ErrorCode::kInterrupted) finish = Finish::kInterrupted;
-  if (error.code == ErrorCode::kDeadline) finish = Finish::kDeadline;
-  return error.code == ErrorCode::kInterrupted || error.code == ErrorCode::kDeadline;
-}
-
 // Samples and feeds until something ends it. The error is a fault or what the user asked for.
 Status decode(Session& session, Sampler& sampler, const GenerationRequest& request,
               const GenerationHooks& hooks, Generation& out) {
@@ -53,12 +46,19 @@ std::string_view to_string(Finish finish) {
   return "length";
 }
 
+bool asked_for(const Error& error, Finish& finish) {
+  if (error.code == ErrorCode::kInterrupted) finish = Finish::kInterrupted;
+  if (error.code == ErrorCode::kDeadline) finish = Finish::kDeadline;
+  return error.code == ErrorCode::kInterrupted || error.code == ErrorCode::kDeadline;
+}
+
 Result<Generation> generate(Session& session, Sampler& sampler, const GenerationRequest& request,
                             const GenerationHooks& hooks) {
   Generation out;
   out.tokens.reserve(std::min(request.max_tokens, session.capacity()));
   const auto start = Clock::now();
-  Status status = session.feed(request.prompt, hooks.on_logits);
+  Status status =
+      session.feed(MixedTokens{request.prompt, request.image_token, request.images}, hooks.on_logits);
   out.prefill_s = seconds_since(start);
   if (status.ok()) {
     sampler.observe(request.prompt);

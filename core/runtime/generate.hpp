@@ -20,7 +20,9 @@ enum class Finish { kStop, kLength, kInterrupted, kDeadline };
 struct GenerationRequest {
   std::span<const std::int32_t> prompt;  // at least one token
   std::uint64_t max_tokens = 0;
-  bool ignore_end = false;  // go on after an end token
+  bool ignore_end = false;        // go on after an end token
+  std::int32_t image_token = -1;  // as in MixedTokens
+  std::span<const ImageRows> images = {};
 };
 
 struct Generation {
@@ -35,6 +37,9 @@ struct GenerationHooks {
   std::function<void(std::int32_t)> on_token = {};  // each token as it is committed, end tokens too
   LogitsSink on_logits = {};  // every prompt position, then every generated one but the last
 };
+
+// Whether an error is what the user asked for: an interruption or a deadline, which becomes the finish.
+bool asked_for(const Error& error, Finish& finish);
 
 // Feeds the prompt and then samples and feeds token by token. An interruption or a deadline is a finish, not
 // an error.

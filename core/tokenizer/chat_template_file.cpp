@@ -1,9 +1,9 @@
 #include "core/tokenizer/chat_template_file.hpp"
 
 #include "core/base/format.hpp"
+#include "core/base/json_fields.hpp"
 #include "core/base/mapped_file.hpp"
 #include "core/base/text.hpp"
-#include "core/tokenizer/json_fields.hpp"
 
 namespace belay::tokenizer {
 namespace {

@@ -1,8 +1,8 @@
 #include "core/tokenizer/generation_config.hpp"
 
 #include "core/base/format.hpp"
+#include "core/base/json_fields.hpp"
 #include "core/base/text.hpp"
-#include "core/tokenizer/json_fields.hpp"
 
 namespace belay::tokenizer {
 namespace {

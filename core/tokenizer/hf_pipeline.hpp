@@ -1,8 +1,8 @@
 // Which of the steps that a tokenizer.json may ask for are those that Belay takes. Pure; any thread.
 #pragma once
 
+#include "core/base/json_fields.hpp"
 #include "core/base/status.hpp"
-#include "core/tokenizer/json_fields.hpp"
 #include "core/tokenizer/pretokenize.hpp"
 
 namespace belay::tokenizer {

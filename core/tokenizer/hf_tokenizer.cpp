@@ -1,11 +1,11 @@
 #include "core/tokenizer/hf_tokenizer.hpp"
 
 #include "core/base/format.hpp"
+#include "core/base/json_fields.hpp"
 #include "core/base/mapped_file.hpp"
 #include "core/base/text.hpp"
 #include "core/tokenizer/generation_config.hpp"
 #include "core/tokenizer/hf_pipeline.hpp"
-#include "core/tokenizer/json_fields.hpp"
 
 #include <algorithm>
 

@@ -96,6 +96,10 @@ int match_at(const pcre2_code* code, std::string_view text, std::size_t at, pcre
 
 }  // namespace
 
+std::string_view pre_tokenizer_name(PreTokenizerKind kind) {
+  return std::find_if(kNames.begin(), kNames.end(), [&](const Named& row) { return row.kind == kind; })->name;
+}
+
 Result<PreTokenizerKind> pre_tokenizer_named(std::string_view name) {
   std::string known;
   for (const Named& row : kNames) {

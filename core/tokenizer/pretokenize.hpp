@@ -19,6 +19,8 @@ enum class PreTokenizerKind {
 
 // The kind that a GGUF file calls `name`. kBadInput, with the names that are known, for any other.
 [[nodiscard]] Result<PreTokenizerKind> pre_tokenizer_named(std::string_view name);
+// The other way: what GGUF calls it.
+[[nodiscard]] std::string_view pre_tokenizer_name(PreTokenizerKind kind);
 
 class PreTokenizer {
  public:

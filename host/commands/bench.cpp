@@ -112,10 +112,11 @@ Result<int> bench_command(Options& options) {
   BELAY_TRY_ASSIGN(Workbench bench, prepare(options, false));
   BELAY_TRY_ASSIGN(const BenchSettings settings, read_bench_settings(options));
   BELAY_TRY_ASSIGN(const TraceFile trace, TraceFile::from(options));
-  BELAY_TRY_ASSIGN(models::ModelFile file, open_model(bench.settings));
+  BELAY_TRY_ASSIGN(models::ModelFile file, open_model(bench));
   const std::uint64_t context =
       std::max({settings.prefill, settings.depth + settings.decode, std::uint64_t{1}});
-  BELAY_TRY_ASSIGN(const auto assembly, assemble(bench, std::move(file), context, {.trace = trace.trace()}));
+  BELAY_TRY_ASSIGN(const auto assembly,
+                   assemble(bench, std::move(file), {.context = context}, {.trace = trace.trace()}));
   BELAY_TRY(assembly->engine().bind());
   const runtime::Stop stop = make_stop(bench.settings);
   BELAY_TRY_ASSIGN(const auto session, assembly->engine().session(assembly->pool(), stop));

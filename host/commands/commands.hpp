@@ -11,5 +11,6 @@ namespace belay::host {
 [[nodiscard]] Result<int> plan_command(Options& options);
 [[nodiscard]] Result<int> run_command(Options& options);
 [[nodiscard]] Result<int> bench_command(Options& options);
+[[nodiscard]] Result<int> convert_command(Options& options);
 
 }  // namespace belay::host

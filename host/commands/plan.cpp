@@ -13,8 +13,8 @@ namespace {
 // manifests decide.
 Result<runtime::Plan> plan_model(Workbench& bench, models::ModelFile file) {
   if (bench.settings.hardware)
-    return runtime::plan_only(file, bench.registry, bench.resolution, plan_options(bench, 0));
-  BELAY_TRY_ASSIGN(const auto assembly, assemble(bench, std::move(file), 0, {}));
+    return runtime::plan_only(file, bench.registry, bench.resolution, plan_options(bench, {}));
+  BELAY_TRY_ASSIGN(const auto assembly, assemble(bench, std::move(file), {}, {}));
   return assembly->engine().plan();
 }
 
@@ -24,7 +24,7 @@ Result<int> plan_command(Options& options) {
   BELAY_TRY_ASSIGN(Workbench bench, prepare(options, true));
   std::optional<runtime::Plan> plan;
   if (bench.settings.model) {
-    BELAY_TRY_ASSIGN(models::ModelFile file, open_model(bench.settings));
+    BELAY_TRY_ASSIGN(models::ModelFile file, open_model(bench));
     BELAY_TRY_ASSIGN(plan, plan_model(bench, std::move(file)));
   }
   Explanations why;

@@ -3,14 +3,17 @@
 #include "core/monitoring/memory_use.hpp"
 #include "core/runtime/generate.hpp"
 #include "core/tokenizer/tokenizer.hpp"
+#include "host/commands/chat.hpp"
 #include "host/commands/commands.hpp"
 #include "host/console.hpp"
 #include "host/exit_code.hpp"
 #include "host/json_output.hpp"
 #include "host/logits_dump.hpp"
 #include "host/model_setup.hpp"
+#include "host/picture.hpp"
 #include "host/plan_output.hpp"
 #include "host/prompt.hpp"
+#include "host/run_settings.hpp"
 #include "host/signals.hpp"
 #include "host/trace_file.hpp"
 #include "host/workbench.hpp"
@@ -25,52 +28,27 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::uint64_t kUsualMaxTokens = 256;
-constexpr std::uint64_t kMostMaxTokens = std::uint64_t{1} << 28U;
-
-struct RunSettings {
-  std::uint64_t max_tokens = kUsualMaxTokens;
-  runtime::SamplingOptions sampling;
-  bool raw = false;
-  bool ignore_end = false;
-  bool explain = false;
-  bool quiet = false;
-  std::optional<std::filesystem::path> dump;
-};
-
-Result<RunSettings> read_run_settings(const Options& options) {
-  RunSettings settings;
-  BELAY_TRY_ASSIGN(const auto max_tokens, read_integer(options, {"max-tokens", 0, kMostMaxTokens}));
-  BELAY_TRY_ASSIGN(const auto temperature, read_number(options, "temperature"));
-  BELAY_TRY_ASSIGN(const auto top_k, read_integer(options, {"top-k", 0, 1U << 30U}));
-  BELAY_TRY_ASSIGN(const auto top_p, read_number(options, "top-p"));
-  BELAY_TRY_ASSIGN(const auto seed, read_integer(options, {"seed", 0, ~std::uint64_t{0}}));
-  settings.max_tokens = max_tokens.value_or(kUsualMaxTokens);
-  settings.sampling.temperature = static_cast<float>(temperature.value_or(0));
-  settings.sampling.top_k = static_cast<int>(top_k.value_or(0));
-  settings.sampling.top_p = static_cast<float>(top_p.value_or(1));
-  settings.sampling.seed = seed.value_or(0);
-  BELAY_TRY(runtime::validate(settings.sampling));
-  settings.raw = options.has("raw");
-  settings.ignore_end = options.has("ignore-eos");
-  settings.explain = options.has("explain");
-  settings.quiet = options.has("quiet");
-  BELAY_TRY_ASSIGN(settings.dump, read_output_path(options, "dump"));
-  return settings;
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
 // One run from the loaded model to its output.
 class Run {
  public:
-  Run(Workbench bench, RunSettings settings, TraceFile trace, Clock::time_point start)
-      : bench_(std::move(bench)), settings_(std::move(settings)), trace_(std::move(trace)), start_(start) {}
+  Run(const Options& options, Workbench bench, RunSettings settings, TraceFile trace, Clock::time_point start)
+      : options_(options),
+        bench_(std::move(bench)),
+        settings_(std::move(settings)),
+        trace_(std::move(trace)),
+        start_(start) {}
 
   Result<int> execute(const Prompt& prompt) {
     BELAY_TRY(load(prompt));
     const Status answered = answer();
     BELAY_TRY(trace_.write());  // of a run that failed, too
     BELAY_TRY(answered);
-    if (settings_.dump) BELAY_TRY(dump_.write(*settings_.dump, sequence()));
+    if (settings_.dump)
+      BELAY_TRY(dump_.write(*settings_.dump, sequence(), {image_token_, pictures_, image_rows_}));
     bench_.settings.json ? show_json() : show_figures();
     switch (generation_.finish) {
       case runtime::Finish::kInterrupted:
@@ -86,11 +64,14 @@ class Run {
   Status load(const Prompt& prompt) {
     stop_ = make_stop(bench_.settings);
     progress("loading the model");
-    BELAY_TRY_ASSIGN(models::ModelFile file, open_model(bench_.settings));
+    BELAY_TRY_ASSIGN(models::ModelFile file, open_model(bench_));
+    BELAY_TRY_ASSIGN(sampling_, read_sampling(options_, file.generation()));
     BELAY_TRY_ASSIGN(tokenizer_, file.make_tokenizer());
-    BELAY_TRY_ASSIGN(prompt_, encode_prompt(prompt, *tokenizer_, file, settings_.raw));
+    BELAY_TRY(read_images(prompt, file));
+    BELAY_TRY_ASSIGN(prompt_, encode_prompt(prompt, *tokenizer_, file, settings_.raw, picture_tokens()));
     BELAY_TRY_ASSIGN(const std::uint64_t context, needed_context(file));
-    BELAY_TRY_ASSIGN(assembly_, assemble(bench_, std::move(file), context, {.trace = trace_.trace()}));
+    BELAY_TRY_ASSIGN(assembly_, assemble(bench_, std::move(file), {context, most_patches(pictures_)},
+                                         {.trace = trace_.trace()}));
     progress("binding the plugins");
     BELAY_TRY(assembly_->engine().bind());
     progress("");
@@ -99,7 +80,31 @@ class Run {
       say(plan_text(bench_, &assembly_->engine().plan(), {}));
     }
     BELAY_TRY_ASSIGN(session_, assembly_->engine().session(assembly_->pool(), stop_));
-    load_s_ = std::chrono::duration<double>(Clock::now() - start_).count();
+    load_s_ = seconds_since(start_) - preprocess_s_;
+    return {};
+  }
+
+  Status read_images(const Prompt& prompt, const models::ModelFile& file) {
+    if (prompt.images.empty()) return {};
+    const auto start = Clock::now();
+    BELAY_TRY_ASSIGN(const images::PreprocessConfig config, preprocess_config(options_, file));
+    BELAY_TRY_ASSIGN(pictures_, read_pictures(prompt.images, config));
+    preprocess_s_ = seconds_since(start);
+    image_token_ = image_token(*tokenizer_).value_or(-1);
+    return {};
+  }
+  [[nodiscard]] std::vector<std::uint64_t> picture_tokens() const {
+    std::vector<std::uint64_t> tokens;
+    for (const Picture& picture : pictures_) tokens.push_back(picture.tokens());
+    return tokens;
+  }
+
+  Status encode_images() {
+    if (pictures_.empty()) return {};
+    const auto start = Clock::now();
+    BELAY_TRY_ASSIGN(const auto encoder, assembly_->vision_encoder(stop_));
+    BELAY_TRY_ASSIGN(image_rows_, encode_pictures(pictures_, *encoder));
+    vision_s_ = seconds_since(start);
     return {};
   }
 
@@ -117,7 +122,7 @@ class Run {
   }
 
   Status answer() {
-    runtime::Sampler sampler(settings_.sampling);
+    runtime::Sampler sampler(sampling_);
     tokenizer::StreamDecoder decoder(*tokenizer_);
     runtime::GenerationHooks hooks;
     hooks.is_end = [&](std::int32_t token) { return tokenizer_->is_end_of_generation(token); };
@@ -125,13 +130,21 @@ class Run {
     if (settings_.dump) {
       hooks.on_logits = [&](std::uint64_t, std::span<const float> logits) { return dump_.add(logits); };
     }
+    const Status encoded = encode_images();
+    if (!encoded.ok()) return stopped(encoded.error());
     progress("reading the prompt");
-    BELAY_TRY_ASSIGN(
-        generation_,
-        runtime::generate(*session_, sampler, {prompt_, settings_.max_tokens, settings_.ignore_end}, hooks));
+    const runtime::GenerationRequest request = {prompt_, settings_.max_tokens, settings_.ignore_end,
+                                                image_token_, image_rows_};
+    BELAY_TRY_ASSIGN(generation_, runtime::generate(*session_, sampler, request, hooks));
     show(decoder.flush());
     if (!bench_.settings.json) write_out("\n");
     return {};
+  }
+
+  // An image that the user did not wait for ends the run as a generation would: with what there is, nothing.
+  Status stopped(const Error& error) {
+    image_rows_.clear();
+    return runtime::asked_for(error, generation_.finish) ? Status() : Status(error);
   }
 
   void show(const std::string& piece) {
@@ -169,15 +182,16 @@ class Run {
     out["prompt_tokens"] = prompt_;
     out["finish"] = runtime::to_string(generation_.finish);
     out["timings"]["load_s"] = seconds(load_s_);
-    out["timings"]["preprocess_s"] = seconds(0);
-    out["timings"]["vision_s"] = seconds(0);
+    out["timings"]["preprocess_s"] = seconds(preprocess_s_);
+    out["timings"]["vision_s"] = seconds(vision_s_);
     out["timings"]["prefill_s"] = seconds(generation_.prefill_s);
     out["timings"]["decode_s"] = seconds(generation_.decode_s);
     out["timings"]["prefill_tok_per_s"] = prefill_speed();
     out["timings"]["decode_tok_per_s"] = decode_speed();
     out["ops"] = assembly_->engine().calls();
     out["fallbacks"] = to_json(assembly_->engine().fallbacks());
-    out["image_tokens"] = 0;
+    out["image_tokens"] = all_tokens(pictures_);
+    out["sampling"] = to_json(sampling_);
     const auto peak = monitoring::peak_rss_bytes();
     out["peak_rss_bytes"] = peak ? Json(*peak) : Json(nullptr);
     out["threads"] = assembly_->pool().threads();
@@ -196,25 +210,36 @@ class Run {
                "threads; ops: {}]",
                runtime::to_string(generation_.finish), prompt_.size(), prefill_speed(),
                generation_.tokens.size(), decode_speed(), load_s_ * 1e3, assembly_->pool().threads(), ops));
+    if (!pictures_.empty()) {
+      say(format("[{} images, {} tokens: read in {:.2f} s, encoded in {:.2f} s]", pictures_.size(),
+                 all_tokens(pictures_), preprocess_s_, vision_s_));
+    }
     for (const dispatch::Fallback& fallback : assembly_->engine().fallbacks()) {
       say(format("[fallback: {} from {} to {}, {} times: {}]", fallback.op, fallback.from, fallback.to,
                  fallback.count, fallback.reason));
     }
   }
 
+  const Options& options_;
   Workbench bench_;
   RunSettings settings_;
+  runtime::SamplingOptions sampling_;
   TraceFile trace_;
   Clock::time_point start_;
   runtime::Stop stop_;
   std::optional<tokenizer::Tokenizer> tokenizer_;
   std::vector<std::int32_t> prompt_;
+  std::vector<Picture> pictures_;
+  std::vector<runtime::ImageRows> image_rows_;
+  std::int32_t image_token_ = -1;
   std::unique_ptr<runtime::Assembly> assembly_;
   std::unique_ptr<runtime::Session> session_;
   runtime::Generation generation_;
   LogitsDump dump_;
   std::string text_;
   double load_s_ = 0;
+  double preprocess_s_ = 0;
+  double vision_s_ = 0;
 };
 
 }  // namespace
@@ -223,13 +248,11 @@ Result<int> run_command(Options& options) {
   const auto start = Clock::now();
   BELAY_TRY_ASSIGN(Workbench bench, prepare(options, false));
   BELAY_TRY_ASSIGN(RunSettings settings, read_run_settings(options));
+  if (!has_prompt(options) && !bench.settings.json && stdin_is_terminal())
+    return chat(options, std::move(bench), settings);
   BELAY_TRY_ASSIGN(const Prompt prompt, read_prompt(options));
-  if (options.has("image")) {
-    return fail(ErrorCode::kBadInput,
-                "--image: this model has no vision part; leave the image out or take a vision model");
-  }
   BELAY_TRY_ASSIGN(TraceFile trace, TraceFile::from(options));
-  return Run(std::move(bench), std::move(settings), std::move(trace), start).execute(prompt);
+  return Run(options, std::move(bench), std::move(settings), std::move(trace), start).execute(prompt);
 }
 
 }  // namespace belay::host

@@ -240,7 +240,7 @@ class BadInput(ProgramTest):
         for name, data in {"empty": b"", "text": b"hello world", "cut": whole[:1000], "half": whole[:len(whole) // 2]}.items():
             path = self.write(name + ".gguf", data)
             self.assert_error(self.belay("run", "--model", path, "--prompt", "x"), 3, name + ".gguf")
-        self.assert_error(self.belay("run", "--model", self.home, "--prompt", "x"), 3, "not a regular file")
+        self.assert_error(self.belay("run", "--model", self.home, "--prompt", "x"), 3, "config.json", "a GGUF file or a Hugging Face folder")
 
     def test_prompts(self):
         def run(*words):

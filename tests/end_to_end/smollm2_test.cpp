@@ -3,7 +3,6 @@
 #include "core/base/json.hpp"
 #include "core/base/mapped_file.hpp"
 #include "core/base/sha256.hpp"
-#include "core/tokenizer/gguf_tokenizer.hpp"
 #include "core/tokenizer/tokenizer.hpp"
 #include "tests/support/doctest.hpp"
 #include "tests/support/test_engine.hpp"
@@ -56,13 +55,11 @@ void add_run(Distance& distance, test::TestEngine& engine, const Json& run) {
 }
 
 // The golden's 2048 token ids: the beginning of a licence that every Debian system has.
-std::vector<std::int32_t> text_ids(const formats::GgufFile& file) {
+std::vector<std::int32_t> text_ids(const models::ModelFile& file) {
   const Json& golden = goldens()["perplexity"];
   const auto text = read_file(golden["text"].get<std::string>(), 1U << 20U);
   if (!text.ok()) return {};
-  const auto data = tokenizer::tokenizer_data(file);
-  REQUIRE(data.ok());
-  const auto tokenizer = tokenizer::Tokenizer::create(*data);
+  const auto tokenizer = file.make_tokenizer();
   REQUIRE(tokenizer.ok());
   auto ids = tokenizer->encode(*text, tokenizer::Specials::kParse);
   REQUIRE(ids.ok());

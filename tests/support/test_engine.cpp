@@ -40,7 +40,7 @@ TestEngine::TestEngine(const EngineSpec& spec) {
   policy.only = spec.plugins;
   const auto resolution = runtime::choose(machine(), *registry_, policy);
   REQUIRE_MESSAGE(resolution.ok(), (resolution.ok() ? std::string() : resolution.error().message));
-  auto file = models::ModelFile::open(spec.model, spec.mmproj);
+  auto file = models::ModelFile::open(spec.model, {.mmproj = spec.mmproj, .quantize = {}, .threads = 1});
   REQUIRE_MESSAGE(file.ok(), (file.ok() ? std::string() : file.error().message));
   runtime::AssemblyOptions options;
   options.plan.context = spec.context;

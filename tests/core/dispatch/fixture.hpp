@@ -19,7 +19,7 @@ struct Fixture {
     graph::Builder build;
     const auto a = build.input("a", DType::kF32, {graph::kTokens, 1});
     const auto sum = build.add("sum", a, a);
-    return *std::move(build).finish(sum);
+    return *std::move(build).finish({sum});
   }();
   std::array<FakePlugin, 3> plugins = {FakePlugin{.mark = 1}, FakePlugin{.mark = 2}, FakePlugin{.mark = 3}};
   std::vector<std::unique_ptr<Backend>> backends;

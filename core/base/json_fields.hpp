@@ -11,7 +11,7 @@
 #include <string>
 #include <string_view>
 
-namespace belay::tokenizer {
+namespace belay {
 
 // The object that a text holds. kBadInput naming `file`.
 [[nodiscard]] Result<Json> parse_object(std::string_view text, std::string_view file);
@@ -53,4 +53,4 @@ class JsonFields {
 // "a string", "a number" ..., for messages
 [[nodiscard]] std::string_view kind_of(const Json& value);
 
-}  // namespace belay::tokenizer
+}  // namespace belay

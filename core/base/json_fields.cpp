@@ -1,4 +1,4 @@
-#include "core/tokenizer/json_fields.hpp"
+#include "core/base/json_fields.hpp"
 
 #include "core/base/checked.hpp"
 #include "core/base/format.hpp"
@@ -7,7 +7,7 @@
 
 #include <cmath>
 
-namespace belay::tokenizer {
+namespace belay {
 namespace {
 
 Error wrong_kind(const std::string& name, const Json& value, std::string_view wanted) {
@@ -102,4 +102,4 @@ std::string_view kind_of(const Json& value) {
   }
 }
 
-}  // namespace belay::tokenizer
+}  // namespace belay

@@ -1,0 +1,31 @@
+// Which of a model's tensors become blocks of which type, and making them. What stays as the file has it:
+// vectors, the vision encoder (its widths are no whole blocks, and it reads its weights once an image, not
+// once a token), and matrices whose rows are no whole blocks of any type.
+#pragma once
+
+#include "core/base/dtype.hpp"
+#include "core/base/status.hpp"
+#include "core/graph/graph.hpp"
+#include "core/threading/pool.hpp"
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+
+namespace belay::models {
+
+// The types that are asked for by name: q8_0, q4_0 and q4_k.
+[[nodiscard]] bool can_quantize_to(DType dtype);
+
+// The type of the tensor `name` (GGUF's) when `wanted` is asked for. The embedding table and the output layer
+// of a 4-bit model have more bits, as in the files of llama.cpp: Q6_K, or Q8_0 where rows are no blocks of
+// 256.
+[[nodiscard]] DType quantized_type(std::string_view name, const graph::Shape& shape, DType from,
+                                   DType wanted);
+
+// The rows of `weight` (f32, f16 or bf16) as `to`, on all threads of the pool; `out` has the bytes for it.
+// kBadInput, naming the tensor, when a value is not finite.
+[[nodiscard]] Status quantize(const graph::Weight& weight, DType to, std::span<std::byte> out,
+                              threading::Pool& pool);
+
+}  // namespace belay::models
