@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <system_error>
+#include <tuple>
 
 namespace belay::formats {
 namespace {
@@ -94,14 +95,15 @@ struct Owned {
   std::size_t file;
 };
 
-// All tensors, sorted by name.
+// All tensors, sorted by name, then by file.
 std::vector<Owned> collect(std::span<const SafetensorsFile> files) {
   std::vector<Owned> all;
   for (std::size_t file = 0; file < files.size(); ++file) {
     for (const TensorView& tensor : files[file].tensors()) all.push_back({&tensor, file});
   }
-  std::stable_sort(all.begin(), all.end(),
-                   [](const Owned& a, const Owned& b) { return a.tensor->name < b.tensor->name; });
+  std::sort(all.begin(), all.end(), [](const Owned& a, const Owned& b) {
+    return std::tie(a.tensor->name, a.file) < std::tie(b.tensor->name, b.file);
+  });
   return all;
 }
 
