@@ -116,11 +116,18 @@ Status Executor::run(std::uint64_t tokens, std::uint64_t position, std::span<con
   }
   const std::size_t calls_before = dispatcher_->recorded_calls();
   BELAY_TRY(run_nodes(position));
-  if (dispatch::all_finite(output())) [[likely]]
+  if (outputs_finite()) [[likely]]
     return {};
   const dispatch::Dispatcher::Scrutiny scrutiny(*dispatcher_, calls_before);
   BELAY_TRY(run_nodes(position));
-  return dispatch::all_finite(output()) ? scrutiny.verdict() : Status();
+  return outputs_finite() ? scrutiny.verdict() : Status();
+}
+
+bool Executor::outputs_finite() const {
+  for (std::size_t i = 0; i < graph_->outputs.size(); ++i) {
+    if (!dispatch::all_finite(output(i))) return false;
+  }
+  return true;
 }
 
 Status Executor::run_nodes(std::uint64_t position) {

@@ -46,6 +46,7 @@ class Executor {
   void prepare_calls();
   void set_tokens(std::uint64_t tokens);
   Status run_nodes(std::uint64_t position);
+  [[nodiscard]] bool outputs_finite() const;
 
   const graph::Graph* graph_;
   dispatch::Dispatcher* dispatcher_;
