@@ -39,6 +39,7 @@ class ModelFile {
   [[nodiscard]] const DecoderConfig& config() const { return config_; }
   [[nodiscard]] const std::optional<VisionConfig>& vision() const { return vision_; }
   [[nodiscard]] const Tensors& tensors() const { return tensors_; }
+  [[nodiscard]] Tensors& tensors() { return tensors_; }  // to replace some before graphs are built
   // How its makers want it sampled; nothing known of it means greedy.
   [[nodiscard]] const tokenizer::GenerationDefaults& generation() const { return generation_; }
   // The Jinja text of the model's chat template, if it has one.

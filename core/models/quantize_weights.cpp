@@ -4,6 +4,7 @@
 #include "core/formats/quantize.hpp"
 
 #include <mutex>
+#include <utility>
 #include <vector>
 
 namespace belay::models {
@@ -62,6 +63,28 @@ Status quantize(const graph::Weight& weight, DType to, std::span<std::byte> out,
   pool.parallel_for(static_cast<std::uint64_t>(weight.shape[0]), kRowsAtLeast, body, &work);
   if (work.status.ok()) return {};
   return fail(work.status.error().code, "tensor \"{}\": {}", weight.name, work.status.error().message);
+}
+
+Result<VisionBlocks> VisionBlocks::declare(Tensors& tensors) {
+  VisionBlocks made(tensors);
+  for (const auto& [name, weight] : tensors.all()) {
+    const bool of_block =
+        name.starts_with("v.blk.") || name.starts_with("v.deepstack.") || name.starts_with("mm.");
+    if (of_block && weight.shape.size() == 2 && is_plain(weight.dtype) && fits(DType::kQ8_0, weight.shape))
+      made.pending_.push_back({weight, {}});
+  }
+  for (Pending& one : made.pending_) {
+    BELAY_TRY_ASSIGN(one.blocks, tensors.make(one.source.name, DType::kQ8_0, one.source.shape));
+  }
+  return made;
+}
+
+Status VisionBlocks::make(threading::Pool& pool) {
+  for (const Pending& one : std::exchange(pending_, {})) {
+    BELAY_TRY(quantize(one.source, DType::kQ8_0, one.blocks, pool));
+    tensors_->forget(one.source);
+  }
+  return {};
 }
 
 }  // namespace belay::models

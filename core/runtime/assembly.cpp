@@ -30,11 +30,20 @@ std::unique_ptr<threading::Pool> make_pool(const hardware::Profile& profile,
   return std::make_unique<threading::Pool>(std::move(options));
 }
 
+Result<std::optional<models::VisionBlocks>> declare_vision_blocks(
+    models::ModelFile& file, std::span<const std::string> optimizations) {
+  const bool chosen = std::find(optimizations.begin(), optimizations.end(), kVisionQ8) != optimizations.end();
+  if (!chosen || !file.vision()) return std::optional<models::VisionBlocks>();
+  BELAY_TRY_ASSIGN(models::VisionBlocks blocks, models::VisionBlocks::declare(file.tensors()));
+  return std::optional(std::move(blocks));
+}
+
 }  // namespace
 
-Result<Plan> plan_only(const models::ModelFile& file, const registry::Registry& registry,
+Result<Plan> plan_only(models::ModelFile file, const registry::Registry& registry,
                        const resolver::Resolution& resolution, const PlanOptions& options) {
   const auto optimizations = resolver::ids_of(resolution.optimizations);
+  BELAY_TRY_ASSIGN(const auto vision_blocks, declare_vision_blocks(file, optimizations));
   BELAY_TRY_ASSIGN(const models::Model model, models::build_model(file, cache_dtype(optimizations)));
   return make_plan(model, file.tensors().bytes(), selected_manifests(registry, resolution), options);
 }
@@ -45,6 +54,7 @@ Result<std::unique_ptr<Assembly>> Assembly::create(const hardware::Profile& prof
                                                    models::ModelFile file, const AssemblyOptions& options) {
   std::unique_ptr<Assembly> assembly(new Assembly(registry, std::move(file)));
   const auto optimizations = resolver::ids_of(resolution.optimizations);
+  BELAY_TRY_ASSIGN(assembly->vision_blocks_, declare_vision_blocks(assembly->file_, optimizations));
   BELAY_TRY_ASSIGN(assembly->model_, models::build_model(assembly->file_, cache_dtype(optimizations)));
   const auto manifests = selected_manifests(registry, resolution);
   BELAY_TRY_ASSIGN(Plan plan,
@@ -67,6 +77,11 @@ Result<std::unique_ptr<Assembly>> Assembly::create(const hardware::Profile& prof
 Assembly::~Assembly() {
   engine_.reset();
   registry_.close();
+}
+
+Result<std::unique_ptr<VisionEncoder>> Assembly::vision_encoder(const Stop& stop) {
+  if (vision_blocks_) BELAY_TRY(vision_blocks_->make(*pool_));
+  return engine_->vision_encoder(file_.tensors(), *pool_, stop);
 }
 
 std::unique_ptr<registry::HostServices> Assembly::make_services(const hardware::Profile& profile,

@@ -4,6 +4,7 @@
 
 #include "core/hardware/profile.hpp"
 #include "core/models/model.hpp"
+#include "core/models/quantize_weights.hpp"
 #include "core/registry/host_services.hpp"
 #include "core/registry/registry.hpp"
 #include "core/runtime/choice.hpp"
@@ -12,6 +13,7 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -26,7 +28,7 @@ struct AssemblyOptions {
 };
 
 // What would run where, from the manifests alone.
-[[nodiscard]] Result<Plan> plan_only(const models::ModelFile& file, const registry::Registry& registry,
+[[nodiscard]] Result<Plan> plan_only(models::ModelFile file, const registry::Registry& registry,
                                      const resolver::Resolution& resolution, const PlanOptions& options);
 
 class Assembly {
@@ -47,10 +49,9 @@ class Assembly {
   [[nodiscard]] const models::Decoder& decoder() const { return model_.decoder; }
   [[nodiscard]] threading::Pool& pool() { return *pool_; }
   [[nodiscard]] Engine& engine() { return *engine_; }
-  // Encodes images, for a model that does; bound at this call. `stop` must outlive it.
-  [[nodiscard]] Result<std::unique_ptr<VisionEncoder>> vision_encoder(const Stop& stop) {
-    return engine_->vision_encoder(file_.tensors(), *pool_, stop);
-  }
+  // Encodes images, for a model that does; its weights are made and bound at this call. `stop` must outlive
+  // it.
+  [[nodiscard]] Result<std::unique_ptr<VisionEncoder>> vision_encoder(const Stop& stop);
 
  private:
   Assembly(registry::Registry& registry, models::ModelFile file)
@@ -60,6 +61,7 @@ class Assembly {
 
   registry::Registry& registry_;
   models::ModelFile file_;
+  std::optional<models::VisionBlocks> vision_blocks_;  // of file_
   models::Model model_;
   std::unique_ptr<threading::Pool> pool_;
   std::unique_ptr<registry::HostServices> services_;

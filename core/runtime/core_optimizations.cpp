@@ -26,6 +26,7 @@ manifest::Manifest core_manifest() {
       // Costs a KL divergence of 1e-6 on SmolLM2 at 2048 positions; still not lossless, so not at level
       // minimal.
       optimization(kKvF16, "kv_cache", manifest::Level::kModerate, false),
+      optimization(kVisionQ8, "weights", manifest::Level::kModerate, false),
   };
   return core;
 }

@@ -8,7 +8,8 @@
 
 namespace belay::runtime {
 
-inline constexpr std::string_view kKvF16 = "core/kv_f16";  // keys and values in half precision
+inline constexpr std::string_view kKvF16 = "core/kv_f16";        // keys and values in half precision
+inline constexpr std::string_view kVisionQ8 = "core/vision_q8";  // the vision encoder's matrices in 8 bits
 inline constexpr std::string_view kThreadAffinity = "core/thread_affinity";  // each thread keeps its CPU
 
 [[nodiscard]] manifest::Manifest core_manifest();

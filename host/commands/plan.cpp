@@ -13,7 +13,7 @@ namespace {
 // manifests decide.
 Result<runtime::Plan> plan_model(Workbench& bench, models::ModelFile file) {
   if (bench.settings.hardware)
-    return runtime::plan_only(file, bench.registry, bench.resolution, plan_options(bench, {}));
+    return runtime::plan_only(std::move(file), bench.registry, bench.resolution, plan_options(bench, {}));
   BELAY_TRY_ASSIGN(const auto assembly, assemble(bench, std::move(file), {}, {}));
   return assembly->engine().plan();
 }
