@@ -66,6 +66,36 @@ TEST_CASE("linear: every number of tokens") {
   });
 }
 
+// Where the way to compute changes (64 tokens) and around its blocks: tiles of 6 tokens, panels of 8 or 16
+// rows in blocks of 96, chunks of 512 along k.
+TEST_CASE("linear: borders of the blocks for many tokens") {
+  for_each_type([](DType dtype, std::int32_t numerics) {
+    const std::size_t block = info(dtype).block_elems;
+    for (const std::size_t tokens : {63, 64, 65, 66, 67, 68, 69, 73, 130}) {
+      check(dtype, numerics,
+            {.tokens = tokens, .k = block == 1 ? 19 : block, .n = 18, .bias = tokens % 2 == 1},
+            Fill::kNormal);
+    }
+    for (const std::size_t n : {1, 7, 8, 9, 15, 16, 17, 95, 96, 97, 120})
+      check(dtype, numerics, {.tokens = 64, .k = block == 1 ? 33 : block, .n = n, .bias = n % 2 == 0},
+            Fill::kNormal);
+    for (const std::size_t k : {511, 512, 513, 1024, 1030}) {
+      check(dtype, numerics, {.tokens = 65, .k = (k + block - 1) / block * block, .n = 5, .bias = true},
+            Fill::kNormal);
+    }
+  });
+}
+
+TEST_CASE("linear: values at which kernels break, among many tokens") {
+  for_each_type([](DType dtype, std::int32_t numerics) {
+    const std::size_t k = info(dtype).block_elems == 1 ? 97 : info(dtype).block_elems;
+    for (const Fill fill : {Fill::kTiny, Fill::kHuge, Fill::kMixed, Fill::kNan, Fill::kInfinity})
+      check(dtype, numerics, {.tokens = 70, .k = k, .n = 19, .bias = true}, fill);
+    for (const WeightFill fill : {WeightFill::kExtreme, WeightFill::kNanScale, WeightFill::kInfiniteScale})
+      check(dtype, numerics, {.tokens = 70, .k = k, .n = 19}, Fill::kNormal, fill);
+  });
+}
+
 TEST_CASE("linear: values at which kernels break") {
   for_each_type([](DType dtype, std::int32_t numerics) {
     const std::size_t k = info(dtype).block_elems == 1 ? 97 : 2 * info(dtype).block_elems;

@@ -1,20 +1,11 @@
-// Dot products of a few rows with a few tokens: the inner kernel of the f32 linear and of attention's scores.
-// Every product is accumulated in one vector per (row, token) from k = 0 on, so a result does not depend on
-// the tile it was computed in: one token or many give the same bits.
+// Dot products of a few rows with a few tokens: the inner kernel of the f32 linear and of attention's scores
+// where rows and tokens are few. Every product is accumulated in one vector per (row, token) from k = 0 on,
+// so a result does not depend on the tile it was computed in.
 #pragma once
 
-#include "plugins/cpu_kernels/simd/simd.hpp"
+#include "plugins/cpu_kernels/ops/rows_of.hpp"
 
 namespace belay::BELAY_ISA {
-
-// Rows of floats or half floats, `stride` elements apart.
-template <class Element>
-struct RowsOf {
-  Element* data;
-  int64_t stride;
-  [[nodiscard]] Element* row(int64_t index) const { return data + index * stride; }
-  [[nodiscard]] RowsOf from(int64_t index) const { return {row(index), stride}; }
-};
 
 // to[t][r] = sum over k < count of w[r][k] * x[t][k]; kRows is a multiple of 4.
 template <int kRows, int kTokens, class Element>

@@ -27,7 +27,8 @@ class Linear final : public sdk::Kernel<Linear> {
         quantised_(numerics == BELAY_NUMERICS_ACT_Q8 ? quantised_linear(weight.dtype) : nullptr) {}
 
   [[nodiscard]] uint64_t workspace(uint64_t tokens) const override {
-    return quantised_ == nullptr ? 0 : layout(tokens).bytes;
+    if (quantised_ != nullptr) return layout(tokens).bytes;
+    return tokens < kPanelTokens ? 0 : host_.max_concurrency() * kPanelFloatsF32 * sizeof(float);
   }
 
   belay_status_t run(const belay_run_t& arguments) {
@@ -38,7 +39,8 @@ class Linear final : public sdk::Kernel<Linear> {
     void* scratch = operands.workspace(workspace(static_cast<uint64_t>(tokens)));
     if (operands.status() != BELAY_OK || tokens == 0 || weight_.rows == 0) return operands.status();
     const LinearTask task{weight_, bias_, tokens, out};
-    return quantised_ == nullptr ? run_f32(task, x) : run_quantised(task, x, static_cast<uint8_t*>(scratch));
+    return quantised_ == nullptr ? run_f32(task, x, static_cast<float*>(scratch))
+                                 : run_quantised(task, x, static_cast<uint8_t*>(scratch));
   }
 
  private:
@@ -68,18 +70,23 @@ class Linear final : public sdk::Kernel<Linear> {
   belay_status_t for_rows(int64_t unit, int64_t tokens, Body&& body) const {
     const int64_t units = (weight_.rows + unit - 1) / unit;
     return host_.parallel_for(static_cast<uint64_t>(units), grain_for(unit_ns(unit, tokens)),
-                              [&](uint64_t begin, uint64_t end, uint32_t) {
+                              [&](uint64_t begin, uint64_t end, uint32_t worker) {
                                 body(static_cast<int64_t>(begin) * unit,
-                                     std::min(static_cast<int64_t>(end) * unit, weight_.rows));
+                                     std::min(static_cast<int64_t>(end) * unit, weight_.rows), worker);
                               });
   }
 
-  belay_status_t run_f32(const LinearTask& task, const float* x) const {
-    return for_rows(kRowsF32, task.tokens, [&](int64_t begin, int64_t end) {
+  belay_status_t run_f32(const LinearTask& task, const float* x, float* panels) const {
+    if (task.tokens >= kPanelTokens) {
+      return for_rows(kPanelRowsF32, task.tokens, [&](int64_t begin, int64_t end, uint32_t worker) {
+        many_tokens_f32(task, unpack_, x, begin, end, panels + worker * kPanelFloatsF32);
+      });
+    }
+    return for_rows(kRowsF32, task.tokens, [&](int64_t begin, int64_t end, uint32_t) {
       if (task.tokens == 1) {
         one_token_(task, x, begin, end);
       } else {
-        linear_f32(task, unpack_, x, begin, end);
+        few_tokens_f32(task, unpack_, x, begin, end);
       }
     });
   }
@@ -103,7 +110,7 @@ class Linear final : public sdk::Kernel<Linear> {
     const bool one = task.tokens == 1;
     const auto compute = one ? quantised_->one : quantised_->many;
     return for_rows(one ? quantised_->one_unit : quantised_->many_unit, task.tokens,
-                    [&](int64_t begin, int64_t end) { compute(task, activations, begin, end); });
+                    [&](int64_t begin, int64_t end, uint32_t) { compute(task, activations, begin, end); });
   }
 
   sdk::Host host_;

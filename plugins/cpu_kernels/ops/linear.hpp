@@ -22,14 +22,19 @@ struct LinearTask {
   float* out;  // [tokens, weight.rows]
 };
 
-// Activations as they are. Both ways add in the same order and give the same bits: for one token, and for
-// many, where `unpack` is the weight type's.
+// Activations as they are. One token and a few add in the same order and give the same bits, so that tokens
+// which are checked a few at a time are those that decode would give. `unpack` is the weight type's.
 using OneTokenF32 = void (*)(const LinearTask& task, const float* x, int64_t begin, int64_t end);
 OneTokenF32 one_token_f32(int32_t dtype);  // nullptr for a dtype that is no weight type
-void linear_f32(const LinearTask& task, UnpackRows unpack, const float* x, int64_t begin, int64_t end);
+void few_tokens_f32(const LinearTask& task, UnpackRows unpack, const float* x, int64_t begin, int64_t end);
+inline constexpr int64_t kRowsF32 = 8;  // ranges of rows begin at multiples of this
 
-// Ranges of rows begin at multiples of this.
-inline constexpr int64_t kRowsF32 = 8;
+// Many tokens, from kPanelTokens on: another order, which differs by rounding and is the same for every
+// number of tokens and threads. `panels` is the thread's own memory.
+void many_tokens_f32(const LinearTask& task, UnpackRows unpack, const float* x, int64_t begin, int64_t end,
+                     float* panels);
+inline constexpr int64_t kPanelRowsF32 = 16;  // ranges of rows begin at multiples of this
+inline constexpr uint64_t kPanelFloatsF32 = uint64_t{96} * 512;
 
 // k over which one vector accumulates; a multiple of every block.
 inline constexpr int64_t kF32Chunk = 512;

@@ -8,8 +8,9 @@
 namespace belay::isa_avx2 {
 
 inline constexpr int kLanes = 8;
-inline constexpr double kSlowness = 1;  // rough time relative to AVX2, for cost estimates
-inline constexpr int kTileTokens = 3;   // dot_tile: 4 rows x 3 tokens of accumulators, 16 registers
+inline constexpr double kSlowness = 1;       // rough time relative to AVX2, for cost estimates
+inline constexpr int kTileTokens = 3;        // dot_tile: 4 rows x 3 tokens of accumulators, 16 registers
+inline constexpr int64_t kPanelTokens = 64;  // from so many on add_outer beats dot_tile, unpacking included
 
 struct F32 {
   __m256 v;
@@ -122,7 +123,7 @@ inline I32 zero_i32() { return {_mm256_setzero_si256()}; }
 inline I32 operator+(I32 a, I32 b) { return {_mm256_add_epi32(a.v, b.v)}; }
 inline F32 to_f32(I32 a) { return {_mm256_cvtepi32_ps(a.v)}; }
 inline I32 round_to_i32(F32 a) { return {_mm256_cvtps_epi32(a.v)}; }
-// 2^n for n in [-126, 127].
+// 2^n for n in [-126, 127], and 0 for -127.
 inline F32 pow2(I32 n) {
   return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(n.v, _mm256_set1_epi32(127)), 23))};
 }

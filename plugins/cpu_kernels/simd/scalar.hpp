@@ -11,6 +11,7 @@ namespace belay::isa_scalar {
 inline constexpr int kLanes = 4;
 inline constexpr double kSlowness = 6;  // rough time relative to AVX2, for cost estimates
 inline constexpr int kTileTokens = 2;
+inline constexpr int64_t kPanelTokens = INT64_MAX;  // never: add_outer needs loads that broadcast
 
 using VecF32 = float __attribute__((vector_size(16)));
 using VecI32 = int32_t __attribute__((vector_size(16)));

@@ -13,6 +13,7 @@ inline constexpr int kLanes = 4;
 inline constexpr double kSlowness = 2.5;  // rough time relative to AVX2, for cost estimates
 inline constexpr int kTileTokens =
     2;  // dot_tile: 8 accumulators, and room for the products that FMA would not need
+inline constexpr int64_t kPanelTokens = INT64_MAX;  // never: add_outer needs loads that broadcast
 
 struct F32 {
   __m128 v;
