@@ -17,6 +17,13 @@ void check_attention(const CacheShape& shape, Fill fill = Fill::kNormal, bool ba
               "attention " + std::string(to_string(shape.dtype)));
 }
 
+template <class Body>
+void for_each_mask(Body body) {
+  for (const DType dtype : kCacheTypes) {
+    for (const bool causal : {true, false}) body(dtype, causal);
+  }
+}
+
 TEST_CASE("kv_write: every position and number of tokens") {
   for (const DType dtype : kCacheTypes) {
     for (const std::size_t position : kPositions) {
@@ -38,21 +45,19 @@ TEST_CASE("kv_write: every value rounds as IEEE says") {
 }
 
 TEST_CASE("attention: every position and number of tokens") {
-  for (const DType dtype : kCacheTypes) {
-    for (const bool causal : {true, false}) {
-      for (const std::size_t position : kPositions) {
-        for (const std::size_t tokens : {0, 1, 2, 3, 8, 17, 64}) {
-          check_attention({.dtype = dtype,
-                           .tokens = tokens,
-                           .heads = 6,
-                           .kv_heads = 2,
-                           .d = 16,
-                           .position = position,
-                           .causal = causal});
-        }
+  for_each_mask([](DType dtype, bool causal) {
+    for (const std::size_t position : kPositions) {
+      for (const std::size_t tokens : {0, 1, 2, 3, 8, 17, 64}) {
+        check_attention({.dtype = dtype,
+                         .tokens = tokens,
+                         .heads = 6,
+                         .kv_heads = 2,
+                         .d = 16,
+                         .position = position,
+                         .causal = causal});
       }
     }
-  }
+  });
 }
 
 TEST_CASE("attention: every head size and grouping") {
@@ -64,6 +69,39 @@ TEST_CASE("attention: every head size and grouping") {
       check_attention({.dtype = dtype, .tokens = 2, .heads = heads, .kv_heads = 1, .d = 64, .position = 100});
       check_attention(
           {.dtype = dtype, .tokens = 1, .heads = heads * 3, .kv_heads = 3, .d = 64, .position = 700});
+    }
+  }
+}
+
+// Where the way to compute changes (16 rows of a head) and around its units (96 rows) and tiles (6 rows).
+TEST_CASE("attention: borders of the tiles for many rows") {
+  for_each_mask([](DType dtype, bool causal) {
+    for (const std::size_t tokens : {15, 16, 17, 19, 96, 97, 100, 290})
+      check_attention({.dtype = dtype, .tokens = tokens, .d = 16, .position = 3, .causal = causal});
+    for (const std::size_t d : {1, 7, 8, 9, 15, 17, 24, 64, 72, 80, 128}) {
+      check_attention({.dtype = dtype,
+                       .tokens = 23,
+                       .heads = 4,
+                       .kv_heads = 2,
+                       .d = d,
+                       .position = 50,
+                       .causal = causal});
+    }
+    for (const std::size_t position : kPositions) {
+      check_attention(
+          {.dtype = dtype, .tokens = 70, .heads = 3, .d = 24, .position = position, .causal = causal});
+    }
+  });
+}
+
+TEST_CASE("attention: values at which kernels break, among many rows") {
+  for (const DType dtype : kCacheTypes) {
+    for (const Fill fill :
+         {Fill::kTiny, Fill::kDenormal, Fill::kMixed, Fill::kZero, Fill::kNan, Fill::kInfinity}) {
+      for (const bool bad_key : {false, true}) {
+        check_attention({.dtype = dtype, .tokens = 40, .heads = 4, .kv_heads = 2, .d = 20, .position = 61},
+                        fill, bad_key);
+      }
     }
   }
 }

@@ -1,42 +1,49 @@
-// attention: dense, causal or not, with grouped query heads. A unit of work is a few query rows of one KV
+// attention: dense, causal or not, with grouped query heads. A unit of work is some query rows of one KV
 // head: it walks over the cache's blocks of 64 positions and keeps each row's softmax online. Every row is
-// computed by itself in the order of the positions, so units of any size give the same bits.
+// computed by itself in the order of the positions, so units of any size give the same bits. A step of a few
+// rows reads the cache as it lies, one of many repacks each block once for the rows of a unit; the two differ
+// by rounding.
+#include "plugins/cpu_kernels/ops/attention_tiles.hpp"
 #include "plugins/cpu_kernels/ops/dot_tile.hpp"
 #include "plugins/cpu_kernels/ops/kv_cache.hpp"
+#include "plugins/cpu_kernels/ops/online_softmax.hpp"
 #include "plugins/cpu_kernels/ops/ops.hpp"
 #include "plugins/cpu_kernels/ops/weighted_sum.hpp"
 #include "plugins/cpu_kernels/quant/unpack.hpp"
-#include "plugins/cpu_kernels/simd/math.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 #include <memory>
+#include <numbers>
 
 namespace belay::BELAY_ISA {
 namespace {
 
 constexpr int64_t kBlock = BELAY_KV_BLOCK;
-constexpr int64_t kMaxRows = 48;  // query rows of a unit
-constexpr int64_t kFewRows = 4;
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr int64_t kMaxRows = 96;   // query rows of a unit
+constexpr int64_t kManyRows = 16;  // query rows of a KV head from which repacking a block pays
+constexpr int64_t kFewRows = 4;    // up to which half floats are converted on the way
+static_assert(kBlock % kTileWidth == 0);
 
-// A unit's memory, in the workspace of its thread; D padded to whole cache lines keeps all of it aligned.
+// A head's elements in whole vectors.
+int64_t padded(int64_t d) { return (d + kLanes - 1) / kLanes * kLanes; }
+
+// A unit's memory, in the workspace of its thread.
 struct Scratch {
-  float* query;   // [rows][D], scaled
-  float* sums;    // [rows][D], the weighted values so far
-  float* scores;  // [rows][64]
-  float* keys;    // [64][D], when the cache is not f32
-  float* values;
+  RowsOf<float> query;   // [rows][D], scaled
+  RowsOf<float> sums;    // [rows][D], the weighted values so far; padded
+  RowsOf<float> scores;  // [rows][64]
+  float* keys;           // 64 keys: floats [64][D] of half floats, or panels
+  float* values;         // 64 values as floats, when the cache's own do not serve; padded
 
   static uint64_t floats(int64_t d) {
-    return static_cast<uint64_t>(2 * kMaxRows * d + kMaxRows * kBlock + 2 * kBlock * d + 15) / 16 * 16;
+    return static_cast<uint64_t>(kMaxRows * (d + padded(d) + kBlock) + kBlock * (d + padded(d)) + 15) / 16 *
+           16;
   }
   Scratch(float* memory, int64_t d)
-      : query(memory),
-        sums(query + kMaxRows * d),
-        scores(sums + kMaxRows * d),
-        keys(scores + kMaxRows * kBlock),
+      : query{memory, d},
+        sums{query.row(kMaxRows), padded(d)},
+        scores{sums.row(kMaxRows), kBlock},
+        keys(scores.row(kMaxRows)),
         values(keys + kBlock * d) {}
 };
 
@@ -49,12 +56,6 @@ void prefetch_rows(const Element* rows, int64_t d) {
     __builtin_prefetch(bytes + i);
 }
 
-struct Row {
-  float top;        // largest score so far
-  float total;      // sum of e^(score - top)
-  int64_t visible;  // positions that this query sees
-};
-
 // `count` positions of a block as floats: the cache itself, or a copy in `buffer`.
 const float* as_floats(const uint8_t* block, int32_t dtype, int64_t elements, float* buffer) {
   if (dtype == BELAY_DTYPE_F32) return reinterpret_cast<const float*>(block);
@@ -64,28 +65,21 @@ const float* as_floats(const uint8_t* block, int32_t dtype, int64_t elements, fl
   return buffer;
 }
 
-// Turns the first `visible` of a row's 64 scores into weights e^(score - top), the rest into 0, and scales
-// what the row has summed so far to the new top.
-void softmax_block(float* scores, int64_t visible, Row& row, float* sums, int64_t d) {
-  std::fill(scores + visible, scores + kBlock, -kInfinity);
-  F32 largest = splat(row.top);
-  for (int64_t i = 0; i < visible; i += kLanes) largest = max(largest, load(scores + i));
-  const float top = max_lane(largest);
-  const float shift = top == -kInfinity ? 0.0f : top;  // -inf - -inf would be NaN before anything was seen
-  F32 total = zero();
-  for (int64_t i = 0; i < visible; i += kLanes) {
-    const F32 weight = exp(load(scores + i) - splat(shift));
-    store(weight, scores + i);
-    total = total + weight;
+// A block's values as rows of whole vectors: the cache itself, or a copy in `buffer` with zeros behind each
+// row.
+RowsOf<const float> as_padded(const uint8_t* block, int32_t dtype, int64_t count, int64_t d, float* buffer) {
+  const int64_t width = padded(d);
+  if (dtype == BELAY_DTYPE_F32 && width == d) return {reinterpret_cast<const float*>(block), d};
+  const UnpackRows unpack = unpack_rows(dtype);
+  const uint64_t row_bytes = static_cast<uint64_t>(d) * (dtype == BELAY_DTYPE_F32 ? 4 : 2);
+  for (int64_t row = 0; row < count; row += kLanes) {
+    Rows rows;
+    row_pointers(block, row_bytes, row, count - row, rows);
+    unpack(rows, static_cast<int>(std::min<int64_t>(kLanes, count - row)), 0, d, buffer + row * width, width);
   }
-  if (row.top != top) {
-    const float factor = row.top == -kInfinity ? 0.0f : std::exp(row.top - shift);
-    row.total *= factor;
-    for (int64_t i = 0; i < d; i += kLanes)
-      store_upto(load_upto(sums + i, d - i) * splat(factor), sums + i, d - i);
-  }
-  row.total += sum(total);
-  row.top = top;
+  for (int64_t row = 0; row < count; ++row)
+    std::fill(buffer + row * width + d, buffer + (row + 1) * width, 0.0f);
+  return {buffer, width};
 }
 
 class Attention final : public sdk::Kernel<Attention> {
@@ -95,7 +89,7 @@ class Attention final : public sdk::Kernel<Attention> {
         cache_(cache),
         heads_(heads),
         group_(heads / cache.kv_heads),
-        scale_(scale),
+        scale_log2_(scale * std::numbers::log2e_v<float>),
         causal_(causal) {}
 
   [[nodiscard]] uint64_t workspace(uint64_t) const override {
@@ -159,14 +153,14 @@ class Attention final : public sdk::Kernel<Attention> {
 
   void run_unit(const Task& task, int64_t kv_head, int64_t first, int64_t count,
                 const Scratch& scratch) const {
-    Row rows[kMaxRows] = {};
+    SoftmaxRow rows[kMaxRows];
     const int64_t d = cache_.d;
     for (int64_t r = 0; r < count; ++r) {
       const int64_t token = (first + r) / group_;
-      rows[r] = {-kInfinity, 0.0f, task.position + (causal_ ? token + 1 : task.tokens)};
+      rows[r].visible = task.position + (causal_ ? token + 1 : task.tokens);
       const float* query = task.query + offset(kv_head, first + r);
-      for (int64_t i = 0; i < d; ++i) scratch.query[r * d + i] = query[i] * scale_;
-      std::fill_n(scratch.sums + r * d, d, 0.0f);
+      for (int64_t i = 0; i < d; ++i) scratch.query.row(r)[i] = query[i] * scale_log2_;
+      std::fill_n(scratch.sums.row(r), padded(d), 0.0f);
     }
     BlockRows block{0, rows, 0, count};
     for (; block.at < rows[count - 1].visible; block.at += kBlock) {
@@ -175,24 +169,25 @@ class Attention final : public sdk::Kernel<Attention> {
     }
     for (int64_t r = 0; r < count; ++r) {
       float* out = task.out + offset(kv_head, first + r);
-      for (int64_t i = 0; i < d; ++i) out[i] = scratch.sums[r * d + i] / rows[r].total;
+      for (int64_t i = 0; i < d; ++i) out[i] = scratch.sums.row(r)[i] / rows[r].total;
     }
   }
 
   // The rows [begin, end) of a unit that see something of the block of positions from `at` on.
   struct BlockRows {
     int64_t at;
-    Row* rows;
+    SoftmaxRow* rows;
     int64_t begin;
     int64_t end;
   };
 
-  // Half floats are converted on the way for a few rows, and once for many.
   void run_block(const Task& task, int64_t kv_head, const BlockRows& block, const Scratch& scratch) const {
     const uint8_t* keys = task.keys.block(kv_head, block.at / kBlock);
     const uint8_t* values = task.values.block(kv_head, block.at / kBlock);
     const int64_t seen = std::min(kBlock, block.rows[block.end - 1].visible - block.at);
-    if (cache_.dtype == BELAY_DTYPE_F16 && block.end - block.begin <= kFewRows) {
+    if (task.tokens * group_ >= kManyRows) {
+      attend_many(keys, values, seen, block, scratch);
+    } else if (cache_.dtype == BELAY_DTYPE_F16 && block.end - block.begin <= kFewRows) {
       attend(reinterpret_cast<const Half*>(keys), reinterpret_cast<const Half*>(values), seen, block,
              scratch);
     } else {
@@ -201,36 +196,60 @@ class Attention final : public sdk::Kernel<Attention> {
     }
   }
 
+  // Past `seen` the scores multiply what the block happens to hold; softmax_block drops them.
   template <class Element>
   void attend(const Element* keys, const Element* values, int64_t seen, const BlockRows& block,
               const Scratch& scratch) const {
     const int64_t d = cache_.d;
     const int64_t count = block.end - block.begin;
-    const RowsOf<const float> query = {scratch.query + block.begin * d, d};
-    const RowsOf<float> scores = {scratch.scores + block.begin * kBlock, kBlock};
-    float* sums = scratch.sums + block.begin * d;
     for (int64_t key = 0; key < seen; key += 8) {
-      // Past `seen` this multiplies what the block happens to hold; softmax_block drops it.
-      dot_rows8(RowsOf<const Element>{keys + key * d, d}, query, count, d, {scores.data + key, kBlock});
+      dot_rows8(RowsOf<const Element>{keys + key * d, d}, {scratch.query.row(block.begin), d}, count, d,
+                {scratch.scores.row(block.begin) + key, kBlock});
       if (count <= kFewRows) {
         prefetch_rows(keys + (kBlock + key) * d, d);
         prefetch_rows(values + (kBlock + key) * d, d);
       }
     }
-    int64_t visible[kMaxRows] = {};
+    int64_t visible[kMaxRows];
     for (int64_t r = 0; r < count; ++r) {
-      Row& row = block.rows[block.begin + r];
+      SoftmaxRow& row = block.rows[block.begin + r];
       visible[r] = std::min(kBlock, row.visible - block.at);
-      softmax_block(scores.row(r), visible[r], row, sums + r * d, d);
+      row.add_block(scratch.scores.row(block.begin + r), visible[r], scratch.sums.row(block.begin + r),
+                    padded(d));
     }
-    add_weighted_rows(scores.data, kBlock, values, visible, count, d, sums);
+    add_weighted_rows(scratch.scores.row(block.begin), kBlock, values, visible, count, d,
+                      scratch.sums.from(block.begin));
+  }
+
+  // A tile of rows at a time goes all the way, while its scores and sums are in L1.
+  void attend_many(const uint8_t* keys, const uint8_t* values, int64_t seen, const BlockRows& block,
+                   const Scratch& scratch) const {
+    const int64_t d = cache_.d;
+    const RowsOf<const float> key_rows = as_padded(keys, cache_.dtype, kBlock, d, scratch.values);
+    for (int64_t k = 0; k < seen; k += kLanes)
+      pack_columns(key_rows.from(k), d, scratch.keys + k / kTileWidth * kTileWidth * d + k % kTileWidth);
+    const RowsOf<const float> value_rows = as_padded(values, cache_.dtype, seen, d, scratch.values);
+    for (int64_t r = block.begin; r < block.end;) {
+      const int64_t rows = next_tile_rows(block.end - r);
+      with_tile_rows(rows, [&](auto tile) {
+        int64_t visible[tile];
+        const RowsOf<float> sums = scratch.sums.from(r);
+        score_tile<tile>({scratch.query.row(r), d}, scratch.keys, seen, d, scratch.scores);
+        for (int i = 0; i < tile; ++i) {
+          visible[i] = std::min(kBlock, block.rows[r + i].visible - block.at);
+          block.rows[r + i].add_block(scratch.scores.row(i), visible[i], sums.row(i), padded(d));
+        }
+        add_visible_values<tile>({scratch.scores.data, kBlock}, value_rows, visible, padded(d), sums);
+      });
+      r += rows;
+    }
   }
 
   sdk::Host host_;
   CacheShape cache_;
   int64_t heads_;
-  int64_t group_;  // query heads of a KV head
-  float scale_;
+  int64_t group_;     // query heads of a KV head
+  float scale_log2_;  // makes scores to base 2
   bool causal_;
 };
 

@@ -26,6 +26,21 @@ inline F32 exp(F32 x) {
   return p * pow2(half) * pow2(n - half);
 }
 
+// 2^x for x <= 127 with a relative error below 2e-7; 0 from -126.5 down; NaN stays. x = n + r with |r| <=
+// 1/2, and a polynomial for 2^r (Cephes' exp2f).
+inline F32 exp2(F32 x) {
+  x = max(splat(-127.0f), x);
+  const I32 n = round_to_i32(x);
+  const F32 r = x - to_f32(n);
+  F32 p = splat(1.535336188319500e-4f);
+  p = mul_add(p, r, splat(1.339887440266574e-3f));
+  p = mul_add(p, r, splat(9.618437357674640e-3f));
+  p = mul_add(p, r, splat(5.550332471162809e-2f));
+  p = mul_add(p, r, splat(2.402264791363012e-1f));
+  p = mul_add(p, r, splat(6.931472028550421e-1f));
+  return mul_add(p, r, splat(1.0f)) * pow2(n);
+}
+
 // erfc(x) for x >= 0 with a relative error below 2e-7 up to where e^(x^2) has rounding of its own: the
 // Chebyshev fit of Numerical Recipes.
 inline F32 erfc(F32 x) {
