@@ -196,10 +196,11 @@ class Attention final : public sdk::Kernel<Attention> {
     }
   }
 
+  // The two ways stay functions of their own: inlined together they share registers badly, and decode pays.
   // Past `seen` the scores multiply what the block happens to hold; softmax_block drops them.
   template <class Element>
-  void attend(const Element* keys, const Element* values, int64_t seen, const BlockRows& block,
-              const Scratch& scratch) const {
+  [[gnu::noinline]] void attend(const Element* keys, const Element* values, int64_t seen,
+                                const BlockRows& block, const Scratch& scratch) const {
     const int64_t d = cache_.d;
     const int64_t count = block.end - block.begin;
     for (int64_t key = 0; key < seen; key += 8) {
@@ -222,8 +223,8 @@ class Attention final : public sdk::Kernel<Attention> {
   }
 
   // A tile of rows at a time goes all the way, while its scores and sums are in L1.
-  void attend_many(const uint8_t* keys, const uint8_t* values, int64_t seen, const BlockRows& block,
-                   const Scratch& scratch) const {
+  [[gnu::noinline]] void attend_many(const uint8_t* keys, const uint8_t* values, int64_t seen,
+                                     const BlockRows& block, const Scratch& scratch) const {
     const int64_t d = cache_.d;
     const RowsOf<const float> key_rows = as_padded(keys, cache_.dtype, kBlock, d, scratch.values);
     for (int64_t k = 0; k < seen; k += kLanes)
