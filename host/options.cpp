@@ -98,7 +98,7 @@ constexpr std::array<Row, 26> kRun = {{
     {"no-cache", kFlag, kLineOnly, "", "probe every plugin again"},
 }};
 
-constexpr std::array<Row, 10> kBench = {{
+constexpr std::array<Row, 11> kBench = {{
     {"model", kValue, kEverywhere, "FILE",
      "a GGUF file or a Hugging Face folder; else SmolLM2 if tools/demo fetched it"},
     {"mmproj", kValue, kEverywhere, "FILE", "the vision part of a GGUF model"},
@@ -107,6 +107,8 @@ constexpr std::array<Row, 10> kBench = {{
     {"prefill", kValue, kLineOnly, "N", "tokens of the prefill test (default 512; 0: none)"},
     {"decode", kValue, kLineOnly, "N", "tokens of the decode test (default 128; 0: none)"},
     {"depth", kValue, kLineOnly, "D", "tokens in the context before decoding (default 1)"},
+    {"image-size", kValue, kLineOnly, "WxH",
+     "also encode an image of this width and height, with a vision model"},
     {"repeat", kValue, kLineOnly, "R", "rounds (default 5), behind one that warms up"},
     {"trace", kValue, kLineOnly, "FILE",
      "write what ran when, for ui.perfetto.dev; slows the run down a little"},

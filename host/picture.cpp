@@ -33,15 +33,20 @@ Result<images::PreprocessConfig> preprocess_config(const Options& options, const
   return fail(ErrorCode::kUsage, "--image-min-pixels, --image-max-pixels: {}", valid.error().message);
 }
 
+Result<Picture> make_picture(const images::Image& image, const images::PreprocessConfig& config) {
+  BELAY_TRY_ASSIGN(images::PatchedImage patched, images::preprocess(image, config));
+  const models::PatchGrid grid = {patched.grid_h, patched.grid_w};
+  return Picture{grid, std::move(patched)};
+}
+
 Result<std::vector<Picture>> read_pictures(std::span<const std::filesystem::path> paths,
                                            const images::PreprocessConfig& config) {
   std::vector<Picture> pictures;
   for (const std::filesystem::path& path : paths) {
     progress(format("reading {}", path.filename().string()));
     BELAY_TRY_ASSIGN(const images::Image image, images::read_image(path));
-    BELAY_TRY_ASSIGN(images::PatchedImage patched, images::preprocess(image, config));
-    const models::PatchGrid grid = {patched.grid_h, patched.grid_w};
-    pictures.push_back({grid, std::move(patched)});
+    BELAY_TRY_ASSIGN(Picture picture, make_picture(image, config));
+    pictures.push_back(std::move(picture));
   }
   return pictures;
 }

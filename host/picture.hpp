@@ -25,6 +25,10 @@ struct Picture {
 [[nodiscard]] Result<images::PreprocessConfig> preprocess_config(const Options& options,
                                                                  const models::ModelFile& model);
 
+// One that is in memory. kBadInput naming it when it is too long and thin.
+[[nodiscard]] Result<Picture> make_picture(const images::Image& image,
+                                           const images::PreprocessConfig& config);
+
 // Reads and prepares them in order. kBadInput naming the file.
 [[nodiscard]] Result<std::vector<Picture>> read_pictures(std::span<const std::filesystem::path> paths,
                                                          const images::PreprocessConfig& config);

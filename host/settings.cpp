@@ -3,6 +3,7 @@
 #include "core/base/format.hpp"
 #include "core/base/text.hpp"
 #include "core/hardware/cpu_features.hpp"
+#include "core/images/image_file.hpp"
 
 #include <algorithm>
 #include <array>
@@ -95,6 +96,23 @@ Result<std::optional<std::uint64_t>> read_size(const Options& options, const cha
   const auto value = parse_size(*text);
   if (!value || *value == 0) return bad_value(options, name, *text, "a size such as 700M, 2G or 1048576");
   return std::optional(*value);
+}
+
+Result<std::optional<images::Size>> read_image_size(const Options& options, const char* name) {
+  const auto text = options.text(name);
+  if (!text) return std::optional<images::Size>();
+  const std::size_t x = text->find('x');
+  images::Size size;  // stays empty when the text is no size
+  if (x != std::string::npos) {
+    size = {parse_number<std::uint32_t>(text->substr(x + 1)).value_or(0),
+            parse_number<std::uint32_t>(text->substr(0, x)).value_or(0)};
+  }
+  constexpr std::uint64_t kMostPixels = images::ImageLimits().max_pixels;
+  if (size.pixels() == 0 || size.pixels() > kMostPixels) {
+    return bad_value(options, name, *text,
+                     format("WIDTHxHEIGHT, as 1024x768, of at most {} pixels", kMostPixels));
+  }
+  return std::optional(size);
 }
 
 Result<std::vector<std::string>> read_list(const Options& options, const char* name) {

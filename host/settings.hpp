@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/base/status.hpp"
+#include "core/images/image.hpp"
 #include "core/manifest/manifest.hpp"
 #include "host/options.hpp"
 
@@ -26,6 +27,8 @@ struct IntegerOption {
 [[nodiscard]] Result<std::optional<double>> read_number(const Options& options, const char* name);
 // An integer with an optional K, M or G (powers of 1024).
 [[nodiscard]] Result<std::optional<std::uint64_t>> read_size(const Options& options, const char* name);
+// "640x480", width first, as the size of an image that Belay would read.
+[[nodiscard]] Result<std::optional<images::Size>> read_image_size(const Options& options, const char* name);
 // "a,b" as {"a", "b"}; empty parts are an error.
 [[nodiscard]] Result<std::vector<std::string>> read_list(const Options& options, const char* name);
 

@@ -1,6 +1,7 @@
-// belay bench: prefill and decode speed with their spread.
+// belay bench: prefill, decode and image encoding speed with their spread.
 #include "core/base/format.hpp"
 #include "host/commands/commands.hpp"
+#include "host/commands/speed_tests.hpp"
 #include "host/console.hpp"
 #include "host/json_output.hpp"
 #include "host/model_setup.hpp"
@@ -8,16 +9,14 @@
 #include "host/workbench.hpp"
 
 #include <algorithm>
-#include <chrono>
-#include <random>
+#include <optional>
 
 namespace belay::host {
 namespace {
 
 struct BenchSettings {
-  std::uint64_t prefill = 512;
-  std::uint64_t decode = 128;
-  std::uint64_t depth = 1;
+  TextTests text;
+  std::optional<images::Size> image;
   std::uint64_t repeat = 5;
 };
 
@@ -28,70 +27,42 @@ Result<BenchSettings> read_bench_settings(const Options& options) {
   BELAY_TRY_ASSIGN(const auto decode, read_integer(options, {"decode", 0, kMostTokens}));
   BELAY_TRY_ASSIGN(const auto depth, read_integer(options, {"depth", 0, kMostTokens}));
   BELAY_TRY_ASSIGN(const auto repeat, read_integer(options, {"repeat", 1, 1000}));
-  settings.prefill = prefill.value_or(settings.prefill);
-  settings.decode = decode.value_or(settings.decode);
-  settings.depth = std::max<std::uint64_t>(1, depth.value_or(settings.depth));
+  BELAY_TRY_ASSIGN(settings.image, read_image_size(options, "image-size"));
+  settings.text.prefill = prefill.value_or(settings.text.prefill);
+  settings.text.decode = decode.value_or(settings.text.decode);
+  settings.text.depth = std::max<std::uint64_t>(1, depth.value_or(settings.text.depth));
   settings.repeat = repeat.value_or(settings.repeat);
   return settings;
 }
 
-// Random tokens of the vocabulary, the same in every run.
-class Tokens {
- public:
-  explicit Tokens(std::uint32_t vocab) : vocab_(vocab) {}
-  std::vector<std::int32_t> draw(std::uint64_t count) {
-    std::vector<std::int32_t> ids(count);
-    for (std::int32_t& id : ids) id = static_cast<std::int32_t>(random_() % vocab_);
-    return ids;
-  }
+// What is to be encoded, as the model wants it; nothing without --image-size.
+Result<std::optional<Picture>> draw_picture(const Options& options, const BenchSettings& settings,
+                                            const models::ModelFile& file) {
+  if (!settings.image) return std::optional<Picture>();
+  BELAY_TRY_ASSIGN(const images::PreprocessConfig config, preprocess_config(options, file));
+  BELAY_TRY_ASSIGN(Picture picture, make_picture(noise_image(*settings.image), config));
+  return std::optional(std::move(picture));
+}
 
- private:
-  std::uint32_t vocab_;
-  std::mt19937 random_{1};
+struct Measurements {
+  TextSpeeds text;             // tokens a second
+  std::vector<double> vision;  // seconds
 };
 
-Result<double> timed_speed(runtime::Session& session, std::span<const std::int32_t> ids, bool one_by_one) {
-  const auto start = std::chrono::steady_clock::now();
-  const std::size_t step = one_by_one ? 1 : ids.size();
-  for (std::size_t at = 0; at < ids.size(); at += step) BELAY_TRY(session.feed(ids.subspan(at, step)));
-  return static_cast<double>(ids.size()) /
-         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-struct Speeds {
-  std::vector<double> prefill;
-  std::vector<double> decode;
-};
-
-Result<double> prefill_speed(runtime::Session& session, Tokens& tokens, const BenchSettings& settings) {
-  session.rewind(0);
-  return timed_speed(session, tokens.draw(settings.prefill), false);
-}
-
-Result<double> decode_speed(runtime::Session& session, Tokens& tokens, const BenchSettings& settings) {
-  session.rewind(0);
-  BELAY_TRY(session.feed(tokens.draw(settings.depth)));
-  return timed_speed(session, tokens.draw(settings.decode), true);
-}
-
-// One round more than asked; the first warms up and does not count.
-Result<Speeds> measure(runtime::Session& session, Tokens tokens, const BenchSettings& settings) {
-  Speeds speeds;
-  for (std::uint64_t round = 0; round <= settings.repeat; ++round) {
-    if (round == 1) speeds = {};
-    if (settings.prefill > 0) {
-      BELAY_TRY_ASSIGN(const double speed, prefill_speed(session, tokens, settings));
-      speeds.prefill.push_back(speed);
-    }
-    if (settings.decode > 0) {
-      BELAY_TRY_ASSIGN(const double speed, decode_speed(session, tokens, settings));
-      speeds.decode.push_back(speed);
-    }
+Result<Measurements> measure(runtime::Assembly& assembly, const runtime::Stop& stop,
+                             const BenchSettings& settings, const std::optional<Picture>& picture) {
+  Measurements measured;
+  if (picture) {
+    BELAY_TRY_ASSIGN(const auto encoder, assembly.vision_encoder(stop));
+    BELAY_TRY_ASSIGN(measured.vision, measure_vision(*encoder, *picture, settings.repeat));
   }
-  return speeds;
+  BELAY_TRY_ASSIGN(const auto session, assembly.engine().session(assembly.pool(), stop));
+  const std::uint32_t vocab = assembly.decoder().config.vocab_size;
+  BELAY_TRY_ASSIGN(measured.text, measure_text(*session, vocab, settings.text, settings.repeat));
+  return measured;
 }
 
-Json test_json(std::uint64_t tokens, const std::vector<double>& speeds) {
+Json text_json(std::uint64_t tokens, const std::vector<double>& speeds) {
   if (tokens == 0) return nullptr;
   Json out;
   out["tokens"] = tokens;
@@ -99,11 +70,27 @@ Json test_json(std::uint64_t tokens, const std::vector<double>& speeds) {
   return out;
 }
 
-std::string test_text(const char* name, std::uint64_t tokens, const std::vector<double>& speeds) {
+Json vision_json(const std::optional<Picture>& picture, const std::vector<double>& seconds) {
+  if (!picture) return nullptr;
+  Json out;
+  out["patches"] = picture->grid.patches();
+  out["image_tokens"] = picture->tokens();
+  out["seconds"] = to_json(spread(seconds));
+  return out;
+}
+
+std::string text_line(const char* name, std::uint64_t tokens, const std::vector<double>& speeds) {
   if (tokens == 0) return "";
   const Spread s = spread(speeds);
   return format("{:<8} {:>5} tokens  {:8.1f} tok/s  ({:.1f} to {:.1f})\n", name, tokens, s.median, s.min,
                 s.max);
+}
+
+std::string vision_line(const std::optional<Picture>& picture, const std::vector<double>& seconds) {
+  if (!picture) return "";
+  const Spread s = spread(seconds);
+  return format("{:<8} {:>5} tokens  {:8.3f} s  ({:.3f} to {:.3f}; {} patches)\n", "image", picture->tokens(),
+                s.median, s.min, s.max, picture->grid.patches());
 }
 
 }  // namespace
@@ -113,30 +100,29 @@ Result<int> bench_command(Options& options) {
   BELAY_TRY_ASSIGN(const BenchSettings settings, read_bench_settings(options));
   BELAY_TRY_ASSIGN(const TraceFile trace, TraceFile::from(options));
   BELAY_TRY_ASSIGN(models::ModelFile file, open_model(bench));
-  const std::uint64_t context =
-      std::max({settings.prefill, settings.depth + settings.decode, std::uint64_t{1}});
-  BELAY_TRY_ASSIGN(const auto assembly,
-                   assemble(bench, std::move(file), {.context = context}, {.trace = trace.trace()}));
+  BELAY_TRY_ASSIGN(const std::optional<Picture> picture, draw_picture(options, settings, file));
+  const Needs needs = {settings.text.context(), picture ? picture->grid.patches() : 0};
+  BELAY_TRY_ASSIGN(const auto assembly, assemble(bench, std::move(file), needs, {.trace = trace.trace()}));
   BELAY_TRY(assembly->engine().bind());
   const runtime::Stop stop = make_stop(bench.settings);
-  BELAY_TRY_ASSIGN(const auto session, assembly->engine().session(assembly->pool(), stop));
-  const Tokens tokens(assembly->decoder().config.vocab_size);
-  BELAY_TRY_ASSIGN(const Speeds speeds, measure(*session, tokens, settings));
+  BELAY_TRY_ASSIGN(const Measurements measured, measure(*assembly, stop, settings, picture));
   BELAY_TRY(trace.write());
   std::vector<std::string> plugins;
   for (const auto& [plugin, calls] : assembly->engine().calls()) plugins.push_back(plugin);
   if (!bench.settings.json) {
-    write_out(test_text("prefill", settings.prefill, speeds.prefill) +
-              test_text("decode", settings.decode, speeds.decode));
+    write_out(vision_line(picture, measured.vision) +
+              text_line("prefill", settings.text.prefill, measured.text.prefill) +
+              text_line("decode", settings.text.decode, measured.text.decode));
     say(format("[{} threads, level {}, {}]", assembly->pool().threads(),
                manifest::to_string(bench.settings.level), fmt::join(plugins, ", ")));
     return 0;
   }
   Json out;
   out["schema"] = "belay.bench/1";
-  out["prefill"] = test_json(settings.prefill, speeds.prefill);
-  out["decode"] = test_json(settings.decode, speeds.decode);
-  if (settings.decode > 0) out["decode"]["depth"] = settings.depth;
+  out["vision"] = vision_json(picture, measured.vision);
+  out["prefill"] = text_json(settings.text.prefill, measured.text.prefill);
+  out["decode"] = text_json(settings.text.decode, measured.text.decode);
+  if (settings.text.decode > 0) out["decode"]["depth"] = settings.text.depth;
   out["threads"] = assembly->pool().threads();
   out["level"] = manifest::to_string(bench.settings.level);
   out["plugins"] = plugins;

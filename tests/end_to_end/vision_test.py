@@ -113,6 +113,22 @@ class VisionTest(ProgramTest):
                 self.assert_error(self.run_words("--prompt", "x", "--image", path), 3, "bad.png")
         self.assert_error(self.run_words("--prompt", "x", "--image", "/no/such.png"), 3, "/no/such.png")
 
+    def test_bench_encodes_an_image(self):
+        words = ("bench", "--model", VISION, "--prefill", "8", "--decode", "0", "--repeat", "2")
+        answer = self.belay(*words, "--image-size", "96x64", "--json").json()
+        self.assertEqual((answer["vision"]["patches"], answer["vision"]["image_tokens"]), (24, 6))
+        seconds = answer["vision"]["seconds"]
+        self.assertTrue(0 < seconds["min"] <= seconds["median"] <= seconds["max"], seconds)
+        self.assertEqual(answer["prefill"]["tokens"], 8)
+        self.assertIsNone(answer["decode"])
+        self.assertRegex(self.belay(*words, "--image-size", "96x64").out.decode(), r"image +6 tokens +[0-9.]+ s .*24 patches")
+        self.assertIsNone(self.belay(*words, "--json").json()["vision"])
+        for size in ("96", "96x", "x64", "0x64", "96x64x3", "-96x64", "9000x9000", "99999999999x1"):
+            self.assert_error(self.belay(*words, "--image-size", size), 2, "--image-size", "WIDTHxHEIGHT")
+        self.assert_error(self.belay(*words, "--image-size", "9600x8"), 3, "--image-size")
+        self.assert_error(self.belay(*words, "--image-size", "96x64", "--deadline", "0.000001"), 124)
+        self.assert_error(self.belay("bench", "--model", MODEL, "--image-size", "96x64"), 3, "takes no images")
+
     def broken(self, change):
         """A copy of the model's folder with something wrong in it."""
         folder = os.path.join(self.folder, "model")
