@@ -115,8 +115,8 @@ def model_forms(goldens, model):
         forms.append(["--model", str(folder)])
     if (folder / "text-f32.gguf").exists():
         forms.append(["--model", str(folder / "text-f32.gguf"), "--mmproj", str(folder / "mmproj-f32.gguf")])
-    if model == "llama_a_mixed":
-        forms.append(["--model", str(Path(goldens) / "llama_a" / "model-mixed.gguf")])
+    if model.endswith("_mixed"):
+        forms.append(["--model", str(Path(goldens) / model.removesuffix("_mixed") / "model-mixed.gguf")])
     if (folder / "model-k.gguf").exists():
         forms.append(["--model", str(folder / "model-k.gguf")])
     return forms
