@@ -48,6 +48,15 @@ Status add_level(SafetensorsWriter& writer, std::size_t level, std::span<const r
   return writer.add(name, std::array<std::uint64_t, 2>{tokens, values.size() / tokens}, values);
 }
 
+Status add_images(SafetensorsWriter& writer, std::span<const std::int32_t> ids,
+                  const LogitsDump::Images& images) {
+  BELAY_TRY(add_positions(writer, ids, images));
+  BELAY_TRY(add_pixels(writer, images.pictures));
+  for (std::size_t level = 0; level < images.rows[0].levels.size(); ++level)
+    BELAY_TRY(add_level(writer, level, images.rows));
+  return {};
+}
+
 }  // namespace
 
 Status LogitsDump::write(const std::filesystem::path& path, std::span<const std::int32_t> ids,
@@ -58,12 +67,7 @@ Status LogitsDump::write(const std::filesystem::path& path, std::span<const std:
   const std::array<std::uint64_t, 2> shape = {ids.size(), vocab_};
   BELAY_TRY(writer.add("input_ids", id_shape, wide));
   BELAY_TRY(writer.add("logits", shape, std::span(rows_).first(ids.size() * vocab_)));
-  if (!images.rows.empty()) {
-    BELAY_TRY(add_positions(writer, ids, images));
-    BELAY_TRY(add_pixels(writer, images.pictures));
-    for (std::size_t level = 0; level < images.rows[0].levels.size(); ++level)
-      BELAY_TRY(add_level(writer, level, images.rows));
-  }
+  if (!images.rows.empty()) BELAY_TRY(add_images(writer, ids, images));
   return writer.write(path);
 }
 

@@ -5,10 +5,10 @@
 namespace belay::models {
 
 const graph::Weight& GraphWeights::required(std::string_view tensor) {
-  static const graph::Weight kNothing = {"", DType::kF32, {0, 0}, {}};
+  static const graph::Weight nothing = {"", DType::kF32, {0, 0}, {}};
   if (const graph::Weight* found = tensors_.find(tensor)) return *found;
   build_.refuse(fail(ErrorCode::kBadInput, "{}: tensor \"{}\" is missing", name_, tensor));
-  return kNothing;
+  return nothing;
 }
 
 graph::WeightId GraphWeights::operator()(std::string_view tensor) { return build_.weight(required(tensor)); }

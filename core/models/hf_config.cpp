@@ -141,7 +141,21 @@ Status expect(const JsonFields& in, std::string_view key, std::uint32_t wanted) 
   return fail(ErrorCode::kBadInput, "{} is {}; Belay runs encoders with {}", in.name(key), value, wanted);
 }
 
+// What is the same in every published encoder, and built into ours.
+Status expect_usual(const JsonFields& in) {
+  BELAY_TRY(expect(in, "patch_size", kPatchSide));
+  BELAY_TRY(expect(in, "spatial_merge_size", kMergeSide));
+  BELAY_TRY(expect(in, "temporal_patch_size", 2));
+  BELAY_TRY(expect(in, "in_channels", 3));
+  BELAY_TRY_ASSIGN(const auto activation, in.text("hidden_act"));
+  if (!activation || *activation == "gelu_pytorch_tanh") return {};
+  return unsupported(
+      in, "hidden_act",
+      format("\"{}\" is not supported; Belay knows gelu_pytorch_tanh", printable(*activation)));
+}
+
 Result<VisionConfig> read_vision(const JsonFields& in) {
+  BELAY_TRY(expect_usual(in));
   VisionConfig config;
   BELAY_TRY_ASSIGN(config.depth, count(in, "depth", kMostLayers));
   BELAY_TRY_ASSIGN(config.width, count(in, "hidden_size", kMostWidth));
@@ -149,15 +163,6 @@ Result<VisionConfig> read_vision(const JsonFields& in) {
   BELAY_TRY_ASSIGN(config.ffn_width, count(in, "intermediate_size", kMostWidth));
   BELAY_TRY_ASSIGN(config.output_width, count(in, "out_hidden_size", kMostWidth));
   BELAY_TRY_ASSIGN(config.table_side, table_side(in));
-  BELAY_TRY(expect(in, "patch_size", kPatchSide));
-  BELAY_TRY(expect(in, "spatial_merge_size", kMergeSide));
-  BELAY_TRY(expect(in, "temporal_patch_size", 2));
-  BELAY_TRY(expect(in, "in_channels", 3));
-  BELAY_TRY_ASSIGN(const auto activation, in.text("hidden_act"));
-  if (activation && *activation != "gelu_pytorch_tanh")
-    return unsupported(
-        in, "hidden_act",
-        format("\"{}\" is not supported; Belay knows gelu_pytorch_tanh", printable(*activation)));
   if (const Json* list = in.find("deepstack_visual_indexes")) {
     BELAY_TRY_ASSIGN(config.deepstack_layers, counts(in, "deepstack_visual_indexes", *list));
   }
@@ -216,6 +221,20 @@ Status read_qwen3_vl(const JsonFields& in, const std::filesystem::path& folder, 
   return {};
 }
 
+Result<const Architecture*> read_architecture(const JsonFields& in) {
+  BELAY_TRY_ASSIGN(const auto type, in.text("model_type"));
+  if (const Architecture* known = type ? find_model_type(*type) : nullptr) return known;
+  return fail(ErrorCode::kBadInput, "{}: architecture \"{}\" is not one that Belay runs; it runs {}",
+              in.name("model_type"), printable(type.value_or("")), known_architectures());
+}
+
+Status check(const HfConfig& config, std::string_view name) {
+  BELAY_TRY(check(config.decoder, name));
+  if (!config.vision) return {};
+  BELAY_TRY(check(*config.vision, name));
+  return check_fit(*config.vision, config.decoder, name);
+}
+
 }  // namespace
 
 Result<HfConfig> read_hf_config(const std::filesystem::path& folder) {
@@ -227,25 +246,12 @@ Result<HfConfig> read_hf_config(const std::filesystem::path& folder) {
                 name);
   }
   const JsonFields in(*object, name);
-  BELAY_TRY_ASSIGN(const auto type, in.text("model_type"));
-  const Architecture* architecture = type ? find_model_type(*type) : nullptr;
-  if (architecture == nullptr) {
-    return fail(ErrorCode::kBadInput, "{}: architecture \"{}\" is not one that Belay runs; it runs {}",
-                in.name("model_type"), printable(type.value_or("")), known_architectures());
-  }
+  BELAY_TRY_ASSIGN(const Architecture* architecture, read_architecture(in));
   HfConfig out;
   out.decoder = config_of(*architecture);
-  if (architecture->takes_images) {
-    BELAY_TRY(read_qwen3_vl(in, folder, out));
-  } else {
-    BELAY_TRY(read_decoder(in, out.decoder));
-  }
+  BELAY_TRY(architecture->takes_images ? read_qwen3_vl(in, folder, out) : read_decoder(in, out.decoder));
   BELAY_TRY_ASSIGN(out.tied, in.flag_or("tie_word_embeddings", out.tied));  // here it wins
-  BELAY_TRY(check(out.decoder, name));
-  if (out.vision) {
-    BELAY_TRY(check(*out.vision, name));
-    BELAY_TRY(check_fit(*out.vision, out.decoder, name));
-  }
+  BELAY_TRY(check(out, name));
   return out;
 }
 

@@ -13,6 +13,25 @@ namespace {
 constexpr std::string_view kPatchWeight = "v.patch_embd.weight";
 constexpr std::string_view kSecondTap = "v.patch_embd.weight.1";
 
+// Vectors and the table of positions as floats, the rest as it is; not the patch embedding.
+Status add_tensors(const formats::GgufFile& file, Tensors& tensors) {
+  for (const formats::TensorView& tensor : file.tensors()) {
+    if (tensor.name == kPatchWeight || tensor.name == kSecondTap) continue;
+    const bool as_floats = tensor.shape.size() == 1 || tensor.name == kPositionTable;
+    std::string name(tensor.name);
+    BELAY_TRY(as_floats ? tensors.add_f32(std::move(name), tensor) : tensors.add(std::move(name), tensor));
+  }
+  return {};
+}
+
+Status add_patch_taps(const formats::GgufFile& file, Tensors& tensors) {
+  const formats::TensorView* first = file.find(kPatchWeight);
+  const formats::TensorView* second = file.find(kSecondTap);
+  if (first != nullptr && second != nullptr) return add_patch_weight(tensors, *first, *second, file.name());
+  return fail(ErrorCode::kBadInput, "{}: tensor \"{}\" is missing", file.name(),
+              first == nullptr ? kPatchWeight : kSecondTap);
+}
+
 }  // namespace
 
 Result<ModelFile> ModelFile::open(const std::filesystem::path& path, const ModelOptions& options) {
@@ -43,39 +62,18 @@ Result<ModelFile> ModelFile::from_gguf(formats::GgufFile text, std::optional<for
 Status ModelFile::read_text(const formats::GgufFile& file) {
   name_ = file.name();
   BELAY_TRY_ASSIGN(config_, read_config(file));
-  for (const formats::TensorView& tensor : file.tensors()) {
-    if (tensor.shape.size() == 1) {
-      BELAY_TRY(tensors_.add_f32(std::string(tensor.name), tensor));
-    } else {
-      BELAY_TRY(tensors_.add(std::string(tensor.name), tensor));
-    }
-  }
+  BELAY_TRY(add_tensors(file, tensors_));
   BELAY_TRY_ASSIGN(config_.vocab_size, vocabulary_size(tensors_, config_.width, name_));
-  if (file.has("tokenizer.chat_template")) {
-    BELAY_TRY_ASSIGN(chat_template_, file.get_string("tokenizer.chat_template"));
-  }
+  if (!file.has("tokenizer.chat_template")) return {};
+  BELAY_TRY_ASSIGN(chat_template_, file.get_string("tokenizer.chat_template"));
   return {};
 }
 
 Status ModelFile::read_vision(const formats::GgufFile& file) {
   BELAY_TRY_ASSIGN(vision_, read_vision_config(file));
   BELAY_TRY(check_fit(*vision_, config_, file.name()));
-  const formats::TensorView* first = file.find(kPatchWeight);
-  const formats::TensorView* second = file.find(kSecondTap);
-  if (first == nullptr || second == nullptr) {
-    return fail(ErrorCode::kBadInput, "{}: tensor \"{}\" is missing", file.name(),
-                first == nullptr ? kPatchWeight : kSecondTap);
-  }
-  BELAY_TRY(add_patch_weight(tensors_, *first, *second, file.name()));
-  for (const formats::TensorView& tensor : file.tensors()) {
-    if (tensor.name == kPatchWeight || tensor.name == kSecondTap) continue;
-    if (tensor.shape.size() == 1 || tensor.name == kPositionTable) {
-      BELAY_TRY(tensors_.add_f32(std::string(tensor.name), tensor));
-    } else {
-      BELAY_TRY(tensors_.add(std::string(tensor.name), tensor));
-    }
-  }
-  return {};
+  BELAY_TRY(add_patch_taps(file, tensors_));
+  return add_tensors(file, tensors_);
 }
 
 Result<tokenizer::HfTokenizer> ModelFile::vocabulary() const {

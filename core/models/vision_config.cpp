@@ -67,22 +67,50 @@ Status bounded(std::string_view name, std::string_view what, std::uint32_t value
               most);
 }
 
+Status read_shape(const formats::GgufFile& file, VisionConfig& config) {
+  BELAY_TRY(expect(file, "clip.vision.patch_size", kPatchSide));
+  BELAY_TRY(expect(file, "clip.vision.spatial_merge_size", kMergeSide));
+  for (const auto& [key, value] : {std::pair("clip.vision.block_count", &config.depth),
+                                   std::pair("clip.vision.embedding_length", &config.width),
+                                   std::pair("clip.vision.attention.head_count", &config.n_heads),
+                                   std::pair("clip.vision.feed_forward_length", &config.ffn_width),
+                                   std::pair("clip.vision.projection_dim", &config.output_width)}) {
+    BELAY_TRY_ASSIGN(*value, file.get_u32(key));
+  }
+  BELAY_TRY_ASSIGN(const std::uint32_t side, file.get_u32("clip.vision.image_size"));
+  config.table_side = side / kPatchSide;
+  BELAY_TRY_ASSIGN(config.norm_epsilon,
+                   file.get_f32_or("clip.vision.attention.layer_norm_epsilon", config.norm_epsilon));
+  return {};
+}
+
+Status check_bounds(const VisionConfig& config, std::string_view name) {
+  BELAY_TRY(bounded(name, "depth", config.depth, kMostLayers));
+  BELAY_TRY(bounded(name, "width", config.width, kMostWidth));
+  BELAY_TRY(bounded(name, "number of heads", config.n_heads, kMostHeads));
+  BELAY_TRY(bounded(name, "feed-forward width", config.ffn_width, kMostWidth));
+  BELAY_TRY(bounded(name, "output width", config.output_width, kMostWidth));
+  BELAY_TRY(bounded(name, "side of the position table", config.table_side, 1U << 12U));
+  if (std::isfinite(config.norm_epsilon) && config.norm_epsilon > 0) return {};
+  return fail(ErrorCode::kBadInput, "{}: the vision encoder's norm epsilon is {}, not a positive number",
+              name, config.norm_epsilon);
+}
+
+Status check_deepstack(const VisionConfig& config, std::string_view name) {
+  const auto& layers = config.deepstack_layers;
+  const bool ascending =
+      std::adjacent_find(layers.begin(), layers.end(), std::greater_equal<>()) == layers.end();
+  if (ascending && (layers.empty() || layers.back() < config.depth)) return {};
+  return fail(ErrorCode::kBadInput, "{}: the deepstack layers ({}) are not ascending layers below {}", name,
+              fmt::join(layers, ", "), config.depth);
+}
+
 }  // namespace
 
 Result<VisionConfig> read_vision_config(const formats::GgufFile& mmproj) {
   BELAY_TRY(check_projector(mmproj));
   VisionConfig config;
-  BELAY_TRY_ASSIGN(config.depth, mmproj.get_u32("clip.vision.block_count"));
-  BELAY_TRY_ASSIGN(config.width, mmproj.get_u32("clip.vision.embedding_length"));
-  BELAY_TRY_ASSIGN(config.n_heads, mmproj.get_u32("clip.vision.attention.head_count"));
-  BELAY_TRY_ASSIGN(config.ffn_width, mmproj.get_u32("clip.vision.feed_forward_length"));
-  BELAY_TRY_ASSIGN(config.output_width, mmproj.get_u32("clip.vision.projection_dim"));
-  BELAY_TRY_ASSIGN(const std::uint32_t side, mmproj.get_u32("clip.vision.image_size"));
-  config.table_side = side / kPatchSide;
-  BELAY_TRY_ASSIGN(config.norm_epsilon,
-                   mmproj.get_f32_or("clip.vision.attention.layer_norm_epsilon", config.norm_epsilon));
-  BELAY_TRY(expect(mmproj, "clip.vision.patch_size", kPatchSide));
-  BELAY_TRY(expect(mmproj, "clip.vision.spatial_merge_size", kMergeSide));
+  BELAY_TRY(read_shape(mmproj, config));
   BELAY_TRY(read_deepstack(mmproj, config));
   BELAY_TRY(read_preprocess(mmproj, config.preprocess));
   BELAY_TRY(check(config, mmproj.name()));
@@ -90,27 +118,13 @@ Result<VisionConfig> read_vision_config(const formats::GgufFile& mmproj) {
 }
 
 Status check(const VisionConfig& config, std::string_view name) {
-  BELAY_TRY(bounded(name, "depth", config.depth, kMostLayers));
-  BELAY_TRY(bounded(name, "width", config.width, kMostWidth));
-  BELAY_TRY(bounded(name, "number of heads", config.n_heads, kMostHeads));
-  BELAY_TRY(bounded(name, "feed-forward width", config.ffn_width, kMostWidth));
-  BELAY_TRY(bounded(name, "output width", config.output_width, kMostWidth));
-  BELAY_TRY(bounded(name, "side of the position table", config.table_side, 1U << 12U));
+  BELAY_TRY(check_bounds(config, name));
   if (config.width % (4 * config.n_heads) != 0) {
     return fail(ErrorCode::kBadInput,
                 "{}: {} heads do not divide a width of {} into sizes that are multiples of 4", name,
                 config.n_heads, config.width);
   }
-  if (!std::isfinite(config.norm_epsilon) || config.norm_epsilon <= 0)
-    return fail(ErrorCode::kBadInput, "{}: the vision encoder's norm epsilon is {}, not a positive number",
-                name, config.norm_epsilon);
-  const auto& layers = config.deepstack_layers;
-  const bool ascending =
-      std::adjacent_find(layers.begin(), layers.end(), std::greater_equal<>()) == layers.end();
-  if (!ascending || (!layers.empty() && layers.back() >= config.depth)) {
-    return fail(ErrorCode::kBadInput, "{}: the deepstack layers ({}) are not ascending layers below {}", name,
-                fmt::join(layers, ", "), config.depth);
-  }
+  BELAY_TRY(check_deepstack(config, name));
   const Status images = images::validate(config.preprocess);
   if (images.ok()) return {};
   return fail(ErrorCode::kBadInput, "{}: {}", name, images.error().message);

@@ -91,7 +91,7 @@ class Session {
   Status make_room();
   Status check(std::span<const std::int32_t> tokens) const;
   [[nodiscard]] bool fits(const ImageRows& image) const;
-  Result<Feed> prepare(const MixedTokens& input) const;
+  [[nodiscard]] Result<Feed> prepare(const MixedTokens& input) const;
   Status step(Feed& feed, std::size_t count, const LogitsSink& sink);
   void fill_inputs(const Feed& feed, std::size_t count);
   void fill_image_rows(const Feed& feed, std::size_t count);
