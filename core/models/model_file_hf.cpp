@@ -33,6 +33,10 @@ class FolderReader {
   Status add(std::string name, const formats::TensorView& tensor) {
     if (name == kPatchWeight) return add_patch_weight(tensors_, tensor, name_);
     if (tensor.shape.size() == 1 || name == kPositionTable) return tensors_.add_f32(std::move(name), tensor);
+    if (tensor.dtype != DType::kF32 && tensor.dtype != DType::kF16 && tensor.dtype != DType::kBF16) {
+      return fail(ErrorCode::kBadInput, "{}: tensor \"{}\" has type {}; expected f32, f16 or bf16", name_,
+                  tensor.name, to_string(tensor.dtype));
+    }
     const graph::Shape shape(tensor.shape.begin(), tensor.shape.end());
     const DType to = quantize_ ? quantized_type(name, shape, tensor.dtype, *quantize_) : tensor.dtype;
     if (to == tensor.dtype) return tensors_.add(std::move(name), tensor);

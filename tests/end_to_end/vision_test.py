@@ -145,6 +145,17 @@ class VisionTest(ProgramTest):
 
         return change
 
+    def retype(self, name, old, new):
+        """Another type for the first tensor of a file, of the same length in the header."""
+        def change(folder):
+            data = (folder / name).read_bytes()
+            size = struct.unpack_from("<Q", data)[0]
+            header = data[8 : 8 + size].replace(f'"{old}"'.encode(), f'"{new}"'.encode(), 1)
+            header = header[:size] if header.endswith(b" ") else header
+            (folder / name).write_bytes(struct.pack("<Q", len(header)) + header + data[8 + size :])
+
+        return change
+
     def test_broken_folders(self):
         config = json.loads((Path(VISION) / "config.json").read_text())
         vision, text = config["vision_config"], config["text_config"]
@@ -164,6 +175,8 @@ class VisionTest(ProgramTest):
             (self.edit("config.json", vision_config=dict(vision, patch_size=14)), "patch_size"),
             (lambda f: (f / "model-00002-of-00002.safetensors").unlink(), "model-00002-of-00002.safetensors"),
             (lambda f: (f / "model-00001-of-00002.safetensors").write_bytes(b"\xff" * 64), "model-00001-of-00002.safetensors"),
+            (self.retype("model-00001-of-00002.safetensors", "BF16", "F8_E4M3"), "model-00001-of-00002.safetensors"),
+            (self.retype("model-00001-of-00002.safetensors", "BF16", "I16"), "model-00001-of-00002.safetensors"),
             (lambda f: (f / "tokenizer.json").write_text('{"model": {"type": "Unigram"}}'), "tokenizer.json"),
             (lambda f: (f / "preprocessor_config.json").write_text('{"image_mean": [1]}'), "image_mean"),
             (lambda f: (f / "generation_config.json").write_text('{"temperature": "hot"}'), "temperature"),
