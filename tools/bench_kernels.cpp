@@ -4,7 +4,8 @@
 // The best of many runs.
 //
 // usage: belay_bench_kernels PLUGIN.so THREADS [CASE...]     without a case: the ones listed below
-//   CASE  linear/TYPE/TOKENSxKxN, attention_none/TYPE/TOKENSxHEADSxKV_HEADSxD, attention_causal/...,
+//   CASE  linear/TYPE/TOKENSxKxN, linear_q8/... with 8-bit activations,
+//   attention_none/TYPE/TOKENSxHEADSxKV_HEADSxD, attention_causal/...,
 //         gelu_tanh/f32/TOKENSxN, gelu_erf/..., layer_norm/..., rope/f32/TOKENSxHEADSxD
 #include "core/base/dtype.hpp"
 #include "core/memory/buffer.hpp"
@@ -46,6 +47,13 @@ constexpr const char* kCases[] = {
     "linear/bf16/64x2048x6144",
     "linear/q8_0/64x2048x6144",
     "linear/q4_k/512x2048x2048",
+    "linear_q8/q8_0/1x2048x6144",
+    "linear_q8/q8_0/16x2048x6144",
+    "linear_q8/q8_0/512x2048x2048",
+    "linear_q8/q8_0/3072x1024x4096",
+    "linear_q8/q4_0/512x2048x2048",
+    "linear_q8/q4_k/512x2048x2048",
+    "linear_q8/q6_k/512x2048x2048",
     "attention_none/f32/3072x16x16x64",
     "attention_none/f32/3072x16x16x72",
     "attention_causal/f32/2048x16x8x128",
@@ -234,9 +242,9 @@ struct Case {
   }
 };
 
-void make_linear(DType type, const Shape& size, Case& made) {
+void make_linear(const std::string& kind, DType type, const Shape& size, Case& made) {
   made.id = BELAY_OP_LINEAR;
-  made.set(belay_linear_attributes_t{0, BELAY_NUMERICS_F32});
+  made.set(belay_linear_attributes_t{0, kind == "linear_q8" ? BELAY_NUMERICS_ACT_Q8 : BELAY_NUMERICS_F32});
   made.inputs = {made.operand(DType::kF32, {size.at(0), size.at(1)})};
   made.constants = {made.operand(type, {size.at(2), size.at(1)})};
   made.outputs = {made.operand(DType::kF32, {size.at(0), size.at(2)})};
@@ -298,8 +306,8 @@ Case make(const std::string& text) {
   }
   Case made;
   made.tokens = size[0];
-  if (kind == "linear") {
-    make_linear(type->dtype, size, made);
+  if (kind == "linear" || kind == "linear_q8") {
+    make_linear(kind, type->dtype, size, made);
   } else if (kind == "attention_none" || kind == "attention_causal") {
     make_attention(kind == "attention_none" ? BELAY_MASK_NONE : BELAY_MASK_CAUSAL, type->dtype, size, made);
   } else if (kind == "gelu_tanh" || kind == "gelu_erf") {
