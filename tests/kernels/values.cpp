@@ -11,8 +11,8 @@
 namespace belay::kernel_tests {
 
 std::string_view to_string(Fill fill) {
-  constexpr std::string_view kNames[] = {"normal", "tiny", "huge", "denormal",
-                                         "mixed",  "zero", "nan",  "infinity"};
+  constexpr std::string_view kNames[] = {"normal", "tiny", "huge",     "denormal", "mixed",
+                                         "zero",   "nan",  "infinity", "equal"};
   return kNames[static_cast<std::size_t>(fill)];
 }
 
@@ -47,6 +47,9 @@ float make_float(Random& random, Fill fill) {
 std::vector<float> make_floats(Random& random, Fill fill, std::size_t count, std::size_t row) {
   std::vector<float> values(count);
   for (float& value : values) value = make_float(random, fill);
+  if (fill == Fill::kEqual) {
+    for (std::size_t i = 0; i < count; ++i) values[i] = i / row % 2 == 0 ? 1.25F : -1.25F;
+  }
   if (count != 0 && (fill == Fill::kNan || fill == Fill::kInfinity)) {
     const float infinity =
         random.coin() ? std::numeric_limits<float>::infinity() : -std::numeric_limits<float>::infinity();

@@ -21,6 +21,7 @@ enum class Fill {
   kZero,
   kNan,       // normal, with NaN in the first token only
   kInfinity,  // normal, with an infinity in the first token only
+  kEqual,     // one magnitude, and one sign for each token, so that sums are as large as they get
 };
 inline constexpr Fill kFiniteFills[] = {Fill::kNormal,   Fill::kTiny,  Fill::kHuge,
                                         Fill::kDenormal, Fill::kMixed, Fill::kZero};

@@ -24,10 +24,12 @@ class Linear final : public sdk::Kernel<Linear> {
         bias_(bias),
         unpack_(unpack_rows(weight.dtype)),
         one_token_(one_token_f32(weight.dtype)),
-        quantised_(numerics == BELAY_NUMERICS_ACT_Q8 ? quantised_linear(weight.dtype) : nullptr) {}
+        few_q8_(few_tokens_q8(weight.dtype)),
+        many_q8_(many_tokens_q8(weight.dtype)),
+        quantised_(numerics == BELAY_NUMERICS_ACT_Q8 && few_q8_.compute != nullptr) {}
 
   [[nodiscard]] uint64_t workspace(uint64_t tokens) const override {
-    if (quantised_ != nullptr) return layout(tokens).bytes;
+    if (quantised_) return layout(tokens).bytes;
     return tokens < kPanelTokens ? 0 : host_.max_concurrency() * kPanelFloatsF32 * sizeof(float);
   }
 
@@ -39,8 +41,8 @@ class Linear final : public sdk::Kernel<Linear> {
     void* scratch = operands.workspace(workspace(static_cast<uint64_t>(tokens)));
     if (operands.status() != BELAY_OK || tokens == 0 || weight_.rows == 0) return operands.status();
     const LinearTask task{weight_, bias_, tokens, out};
-    return quantised_ == nullptr ? run_f32(task, x, static_cast<float*>(scratch))
-                                 : run_quantised(task, x, static_cast<uint8_t*>(scratch));
+    return quantised_ ? run_quantised(task, x, static_cast<uint8_t*>(scratch))
+                      : run_f32(task, x, static_cast<float*>(scratch));
   }
 
  private:
@@ -52,11 +54,15 @@ class Linear final : public sdk::Kernel<Linear> {
   };
   [[nodiscard]] Layout layout(uint64_t tokens) const {
     const auto cols = static_cast<uint64_t>(weight_.cols);
+    const ActivationFormat& format = way_of(tokens).activations;
     Layout l{};
-    l.scale = align_up(tokens * cols);
+    l.scale = align_up(tokens * cols * static_cast<uint64_t>(format.bytes));
     l.sum = l.scale + align_up(tokens * (cols / 32) * 4);
-    l.bytes = l.sum + align_up(tokens * (cols / static_cast<uint64_t>(quantised_->group)) * 4);
+    l.bytes = l.sum + align_up(tokens * (cols / static_cast<uint64_t>(format.group)) * 4);
     return l;
+  }
+  [[nodiscard]] const QuantisedWay& way_of(uint64_t tokens) const {
+    return tokens <= static_cast<uint64_t>(few_q8_.most_tokens) ? few_q8_ : many_q8_;
   }
 
   // Time of one unit of rows, to choose how many make a range.
@@ -93,24 +99,21 @@ class Linear final : public sdk::Kernel<Linear> {
 
   belay_status_t run_quantised(const LinearTask& task, const float* x, uint8_t* scratch) const {
     const Layout l = layout(static_cast<uint64_t>(task.tokens));
-    auto* q = reinterpret_cast<int8_t*>(scratch);
-    auto* scale = reinterpret_cast<float*>(scratch + l.scale);
-    auto* sum = reinterpret_cast<float*>(scratch + l.sum);
+    const QuantisedWay& way = way_of(static_cast<uint64_t>(task.tokens));
+    const QuantisedActivations activations = {scratch, reinterpret_cast<float*>(scratch + l.scale),
+                                              reinterpret_cast<uint32_t*>(scratch + l.sum)};
     const int64_t cols = weight_.cols;
     const double row_ns = kSlowness * static_cast<double>(cols) / 4;
     const belay_status_t status = host_.parallel_for(
         static_cast<uint64_t>(task.tokens), grain_for(row_ns), [&](uint64_t begin, uint64_t end, uint32_t) {
           for (auto t = static_cast<int64_t>(begin); t < static_cast<int64_t>(end); ++t) {
-            quantise_row(x + t * cols, cols, quantised_->group, q + t * cols, scale + t * (cols / 32),
-                         sum + t * (cols / quantised_->group));
+            quantise_token(x + t * cols, cols, t, task.tokens, way.activations, activations);
           }
         });
     if (status != BELAY_OK) return status;
-    const QuantisedActivations activations{q, scale, sum};
-    const bool one = task.tokens == 1;
-    const auto compute = one ? quantised_->one : quantised_->many;
-    return for_rows(one ? quantised_->one_unit : quantised_->many_unit, task.tokens,
-                    [&](int64_t begin, int64_t end, uint32_t) { compute(task, activations, begin, end); });
+    return for_rows(way.unit, task.tokens, [&](int64_t begin, int64_t end, uint32_t) {
+      way.compute(task, activations, begin, end);
+    });
   }
 
   sdk::Host host_;
@@ -118,7 +121,9 @@ class Linear final : public sdk::Kernel<Linear> {
   const float* bias_;
   UnpackRows unpack_;
   OneTokenF32 one_token_;
-  const QuantisedLinear* quantised_;
+  QuantisedWay few_q8_;
+  QuantisedWay many_q8_;
+  bool quantised_;
 };
 
 bool supports(const belay_op_t& op, sdk::Support& answer) {

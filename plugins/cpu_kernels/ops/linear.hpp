@@ -40,27 +40,44 @@ inline constexpr uint64_t kPanelFloatsF32 = uint64_t{96} * 512;
 inline constexpr int64_t kF32Chunk = 512;
 
 // Activations in blocks of 32 signed bytes with one scale each, in a workspace. A block that holds a NaN or
-// an infinity has scale NaN, so that what it touches is NaN.
+// an infinity has scale NaN, so that what it touches is NaN. Tokens lie in tiles of ActivationFormat::tile,
+// the last one of what is left, and take turns in them; a tile that begins with token t lies t rows behind
+// the start.
 struct QuantisedActivations {
-  const int8_t* q;     // [tokens, cols], in [-127, 127]
-  const float* scale;  // [tokens, cols / 32]
-  const float* sum;    // [tokens, cols / group]: scale times the sum of q, which multiplies a weight's offset
+  uint8_t* q;     // [cols / 4][token][4] in [-127, 127], or int16 as [cols / 4][even, odd][token][2]
+  float* scale;   // [cols / 32][token]
+  uint32_t* sum;  // [cols / group][token]: see Sums
 };
 
-// How a quantised type is computed: chosen once, in bind.
-struct QuantisedLinear {
-  int group;  // of the activations' sums
-  // Rows in units of `one_unit` for one token and of `many_unit` for more.
-  int64_t one_unit;
-  int64_t many_unit;
-  void (*one)(const LinearTask& task, const QuantisedActivations& x, int64_t begin, int64_t end);
-  void (*many)(const LinearTask& task, const QuantisedActivations& x, int64_t begin, int64_t end);
+// What the sum of q over a group is kept as, to make up for what the weights' integers stand for.
+enum class Sums {
+  kNone,
+  kStart,  // -zero times the sum, where the sum of products starts: two int16, for k % 4 < 2 and for the rest
+  kScaled,  // a float: scale times the sum, to be multiplied with a weight's offset
 };
 
-// nullptr for a type that is not quantised.
-const QuantisedLinear* quantised_linear(int32_t dtype);
+// What a way to compute wants of the activations.
+struct ActivationFormat {
+  Sums sums;
+  int group;
+  int zero;
+  int bytes;  // of an integer, 1 or 2
+  int64_t tile;
+};
 
-// Quantises x[0..cols) for one token.
-void quantise_row(const float* x, int64_t cols, int group, int8_t* q, float* scale, float* sum);
+// How a quantised type is computed: chosen once, in bind. `compute` is nullptr for a type that is not
+// quantised.
+struct QuantisedWay {
+  ActivationFormat activations;
+  int64_t most_tokens;  // the most that the way is meant for
+  int64_t unit;         // ranges of rows begin at multiples of this
+  void (*compute)(const LinearTask& task, const QuantisedActivations& x, int64_t begin, int64_t end);
+};
+QuantisedWay few_tokens_q8(int32_t dtype);
+QuantisedWay many_tokens_q8(int32_t dtype);
+
+// Quantises x[0..cols), which is token `token` of `tokens`.
+void quantise_token(const float* x, int64_t cols, int64_t token, int64_t tokens,
+                    const ActivationFormat& format, const QuantisedActivations& to);
 
 }  // namespace belay::BELAY_ISA

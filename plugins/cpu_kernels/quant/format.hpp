@@ -4,6 +4,7 @@
 //
 //   kBlock, kBytes    values and bytes of a block                      kGroup   values of a group, 32 or 16
 //   kSigned           q is a signed byte and there is no offset; else q is unsigned and at most kMaxQuant
+//   kZero             when not 0, the offset is always -kZero * scale: q stands for q - kZero
 //   quants(block, i)  the 32 integers from value 32*i on
 //   affine(rows, scale, offset)   for the block at rows[r] of each of kLanes rows, lane r of scale[g] and
 //   offset[g] for
@@ -38,9 +39,10 @@ inline void prefetch_block(const uint8_t* block) {
 template <class F>
 inline constexpr int kGroups = F::kBlock / F::kGroup;
 
-// How many products of dot_u8 can be added in int16 before they must be widened: each is at most 2 *
-// kMaxQuant * 127.
+// How many products of dot_u8 can be added in int16 before they must be widened: each is at most 2 * 127
+// times the largest |q|, or |q - kZero| where the sum starts at -kZero times the activations' (it may wrap on
+// its way).
 template <class F>
-inline constexpr int kSumsInI16 = F::kSigned ? 1 : 32767 / (2 * 127 * F::kMaxQuant);
+inline constexpr int kSumsInI16 = 32767 / (2 * 127 * (F::kZero != 0 ? F::kZero : F::kMaxQuant));
 
 }  // namespace belay::BELAY_ISA

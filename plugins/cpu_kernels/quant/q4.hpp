@@ -15,6 +15,7 @@ struct Q4_0 {
   static constexpr int kGroup = 32;
   static constexpr bool kSigned = false;
   static constexpr int kMaxQuant = 15;
+  static constexpr int kZero = 8;
 
   static Bytes quants(const uint8_t* block, int) { return load_nibbles(block + 2); }
   static void affine(const Rows& rows, F32* scale, F32* offset) {
@@ -30,6 +31,7 @@ struct Q4_1 {
   static constexpr int kGroup = 32;
   static constexpr bool kSigned = false;
   static constexpr int kMaxQuant = 15;
+  static constexpr int kZero = 0;
 
   static Bytes quants(const uint8_t* block, int) { return load_nibbles(block + 4); }
   static void affine(const Rows& rows, F32* scale, F32* offset) {

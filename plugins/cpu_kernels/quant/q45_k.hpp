@@ -57,6 +57,7 @@ struct Q4_K {
   static constexpr int kGroup = 32;
   static constexpr bool kSigned = false;
   static constexpr int kMaxQuant = 15;
+  static constexpr int kZero = 0;
 
   static Bytes quants(const uint8_t* block, int i) {
     return shift_right_and(load_bytes(block + 16 + 32 * (i / 2)), 4 * (i % 2), 15);
@@ -71,6 +72,7 @@ struct Q5_K {
   static constexpr int kGroup = 32;
   static constexpr bool kSigned = false;
   static constexpr int kMaxQuant = 31;
+  static constexpr int kZero = 0;
 
   static Bytes quants(const uint8_t* block, int i) {
     const Bytes high = load_bytes(block + 16);

@@ -15,6 +15,7 @@ struct Q5_0 {
   static constexpr int kGroup = 32;
   static constexpr bool kSigned = false;
   static constexpr int kMaxQuant = 31;
+  static constexpr int kZero = 16;
 
   static Bytes quants(const uint8_t* block, int) {
     return load_nibbles(block + 6) | spread_bits(block + 2, 16);
@@ -32,6 +33,7 @@ struct Q5_1 {
   static constexpr int kGroup = 32;
   static constexpr bool kSigned = false;
   static constexpr int kMaxQuant = 31;
+  static constexpr int kZero = 0;
 
   static Bytes quants(const uint8_t* block, int) {
     return load_nibbles(block + 8) | spread_bits(block + 4, 16);

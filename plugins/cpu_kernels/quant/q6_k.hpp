@@ -14,6 +14,7 @@ struct Q6_K {
   static constexpr int kGroup = 16;
   static constexpr bool kSigned = false;
   static constexpr int kMaxQuant = 63;
+  static constexpr int kZero = 32;
 
   static Bytes quants(const uint8_t* block, int i) {
     const int half = i / 4;

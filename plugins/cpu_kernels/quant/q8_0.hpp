@@ -12,6 +12,7 @@ struct Q8_0 {
   static constexpr int kGroup = 32;
   static constexpr bool kSigned = true;
   static constexpr int kMaxQuant = 128;
+  static constexpr int kZero = 0;
 
   static Bytes quants(const uint8_t* block, int) { return load_bytes(block + 2); }
   static void affine(const Rows& rows, F32* scale, F32* offset) {

@@ -150,7 +150,7 @@ inline I32 sum_rows(const I32 (&v)[8]) {
 inline U8 load_u8(const void* p) { return {_mm256_loadu_si256(static_cast<const __m256i*>(p))}; }
 inline void store_u8(U8 a, void* p) { _mm256_storeu_si256(static_cast<__m256i*>(p), a.v); }
 inline U8 splat_u8(uint8_t x) { return {_mm256_set1_epi8(static_cast<char>(x))}; }
-inline U8 splat_quad(const int8_t* p) {
+inline U8 splat_quad(const void* p) {
   int32_t quad = 0;
   __builtin_memcpy(&quad, p, 4);
   return {_mm256_set1_epi32(quad)};
@@ -170,6 +170,13 @@ inline I16 dot_i8(U8 w, U8 a) {
   return {_mm256_maddubs_epi16(_mm256_abs_epi8(w.v), _mm256_sign_epi8(a.v, w.v))};
 }
 inline I32 widen(I16 a) { return {_mm256_madd_epi16(a.v, _mm256_set1_epi16(1))}; }
+inline I16 as_i16(U8 a) { return {a.v}; }
+inline U8 as_u8(I16 a) { return {a.v}; }
+inline I16 even_i8(U8 a) { return {_mm256_srai_epi16(_mm256_slli_epi16(a.v, 8), 8)}; }
+inline I16 odd_i8(U8 a) { return {_mm256_srai_epi16(a.v, 8)}; }
+inline I32 dot_i16(I16 w0, I16 a0, I16 w1, I16 a1) {
+  return {_mm256_add_epi32(_mm256_madd_epi16(w0.v, a0.v), _mm256_madd_epi16(w1.v, a1.v))};
+}
 
 // 16 bytes of nibbles: the low ones are values 0..15, the high ones 16..31.
 inline Bytes load_nibbles(const void* p) {
@@ -198,12 +205,12 @@ inline void store_i8(I32 a, I32 b, I32 c, I32 d, int8_t* p) {
   const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permutevar8x32_epi32(packed, order));
 }
-// Rows to [8 dwords][kLanes rows][4 bytes].
-inline void interleave(const Bytes (&rows)[8], uint8_t* to) {
+// Rows to 8 quads of each: [kLanes rows][4 bytes].
+inline void interleave(const Bytes (&rows)[8], U8 (&quads)[8]) {
   F32 t[8];
   for (int i = 0; i < 8; ++i) t[i].v = _mm256_castsi256_ps(rows[i].part[0].v);
   transpose(t);
-  for (int i = 0; i < 8; ++i) _mm256_storeu_ps(reinterpret_cast<float*>(to) + 8 * i, t[i].v);
+  for (int i = 0; i < 8; ++i) quads[i].v = _mm256_castps_si256(t[i].v);
 }
 
 }  // namespace belay::isa_avx2

@@ -163,7 +163,7 @@ inline U8 splat_u8(uint8_t x) {
   const auto both = static_cast<uint16_t>(x * 0x0101u);
   return {VecU16{both, both, both, both, both, both, both, both}};
 }
-inline U8 splat_quad(const int8_t* p) {
+inline U8 splat_quad(const void* p) {
   int32_t quad = 0;
   __builtin_memcpy(&quad, p, 4);
   return {as<VecU16>(VecI32{quad, quad, quad, quad})};
@@ -173,21 +173,23 @@ inline U8 operator|(U8 a, U8 b) { return {a.v | b.v}; }
 inline U8 shift_right(U8 a, int bits) { return {a.v >> bits}; }
 inline U8 shift_left(U8 a, int bits) { return {a.v << bits}; }
 
-inline VecI16 even_signed(U8 a) { return as<VecI16>(a.v << 8) >> 8; }
-inline VecI16 odd_signed(U8 a) { return as<VecI16>(a.v) >> 8; }
-
 inline I16 zero_i16() { return {VecI16{}}; }
-inline I16 operator+(I16 a, I16 b) { return {a.v + b.v}; }
+inline I16 operator+(I16 a, I16 b) { return {as<VecI16>(as<VecU16>(a.v) + as<VecU16>(b.v))}; }
+inline I16 as_i16(U8 a) { return {as<VecI16>(a.v)}; }
+inline U8 as_u8(I16 a) { return {as<VecU16>(a.v)}; }
+inline I16 even_i8(U8 a) { return {as<VecI16>(a.v << 8) >> 8}; }
+inline I16 odd_i8(U8 a) { return {as<VecI16>(a.v) >> 8}; }
 inline void pin(I16&) {}
 inline void pin(I32&) {}
 inline I16 dot_u8(U8 w, U8 a) {
-  return {as<VecI16>(w.v & 0xff) * even_signed(a) + as<VecI16>(w.v >> 8) * odd_signed(a)};
+  return {as<VecI16>(w.v & 0xff) * even_i8(a).v + as<VecI16>(w.v >> 8) * odd_i8(a).v};
 }
-inline I16 dot_i8(U8 w, U8 a) { return {even_signed(w) * even_signed(a) + odd_signed(w) * odd_signed(a)}; }
+inline I16 dot_i8(U8 w, U8 a) { return {even_i8(w).v * even_i8(a).v + odd_i8(w).v * odd_i8(a).v}; }
 inline I32 widen(I16 a) {
   const auto both = as<VecI32>(a.v);
   return {((both << 16) >> 16) + (both >> 16)};
 }
+inline I32 dot_i16(I16 w0, I16 a0, I16 w1, I16 a1) { return widen({w0.v * a0.v + w1.v * a1.v}); }
 
 inline Bytes load_nibbles(const void* p) {
   const U8 packed = load_u8(p);
@@ -210,11 +212,12 @@ inline void store_i8(I32 a, I32 b, I32 c, I32 d, int8_t* p) {
     p[12 + i] = static_cast<int8_t>(d.v[i]);
   }
 }
-inline void interleave(const Bytes (&rows)[4], uint8_t* to) {
-  for (int i = 0; i < 8; ++i) {
-    for (int r = 0; r < 4; ++r) {
-      __builtin_memcpy(to + 16 * i + 4 * r, reinterpret_cast<const uint8_t*>(&rows[r]) + 4 * i, 4);
-    }
+inline void interleave(const Bytes (&rows)[4], U8 (&quads)[8]) {
+  for (int half = 0; half < 2; ++half) {
+    F32 t[4];
+    for (int i = 0; i < 4; ++i) t[i].v = as<VecF32>(rows[i].part[half].v);
+    transpose(t);
+    for (int i = 0; i < 4; ++i) quads[4 * half + i].v = as<VecU16>(t[i].v);
   }
 }
 

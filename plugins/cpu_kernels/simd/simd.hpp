@@ -7,10 +7,14 @@
 // Everything lies in a namespace named for the instruction set (belay::BELAY_ISA, set by the build), because
 // two objects with the same function built for different CPUs would otherwise keep only one copy of it. All
 // of it is pure.
-//   max, min         when a lane is not comparable the second argument's lane is taken, so max(low, x) keeps
-//   x = NaN mul_add          a*b + c, fused where the instruction set has it dot_u8           pairs w*a
-//   summed in int16; w unsigned up to 127 (one product pair fits), a in [-127, 127] dot_i8           the same
-//   for signed w, -128 included widen            pairs of int16 summed in int32
+//
+//   max, min         when a lane is not comparable the second argument's lane is taken: max(low, x) keeps NaN
+//   mul_add          a*b + c, fused where the instruction set has it
+//   dot_u8           pairs w*a summed in int16; w unsigned up to 127 (a pair fits), a in [-127, 127]
+//   dot_i8           the same for signed w, -128 included
+//   dot_i16          pairs w0*a0 + w1*a1 summed in int32; int16 in the same ranges
+//   even_i8, odd_i8  every other signed byte, from the first or the second on, as int16
+//   widen            pairs of int16 summed in int32; sums of int16 wrap around
 #pragma once
 
 #include <cstdint>

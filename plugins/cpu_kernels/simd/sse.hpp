@@ -123,7 +123,7 @@ inline void sum_rows_halves(const I32 (&first)[4], const I32 (&second)[4], I32& 
 inline U8 load_u8(const void* p) { return {_mm_loadu_si128(static_cast<const __m128i*>(p))}; }
 inline void store_u8(U8 a, void* p) { _mm_storeu_si128(static_cast<__m128i*>(p), a.v); }
 inline U8 splat_u8(uint8_t x) { return {_mm_set1_epi8(static_cast<char>(x))}; }
-inline U8 splat_quad(const int8_t* p) {
+inline U8 splat_quad(const void* p) {
   int32_t quad = 0;
   __builtin_memcpy(&quad, p, 4);
   return {_mm_set1_epi32(quad)};
@@ -140,6 +140,13 @@ inline void pin(I32& a) { asm("" : "+x"(a.v)); }
 inline I16 dot_u8(U8 w, U8 a) { return {_mm_maddubs_epi16(w.v, a.v)}; }
 inline I16 dot_i8(U8 w, U8 a) { return {_mm_maddubs_epi16(_mm_abs_epi8(w.v), _mm_sign_epi8(a.v, w.v))}; }
 inline I32 widen(I16 a) { return {_mm_madd_epi16(a.v, _mm_set1_epi16(1))}; }
+inline I16 as_i16(U8 a) { return {a.v}; }
+inline U8 as_u8(I16 a) { return {a.v}; }
+inline I16 even_i8(U8 a) { return {_mm_srai_epi16(_mm_slli_epi16(a.v, 8), 8)}; }
+inline I16 odd_i8(U8 a) { return {_mm_srai_epi16(a.v, 8)}; }
+inline I32 dot_i16(I16 w0, I16 a0, I16 w1, I16 a1) {
+  return {_mm_add_epi32(_mm_madd_epi16(w0.v, a0.v), _mm_madd_epi16(w1.v, a1.v))};
+}
 
 inline Bytes load_nibbles(const void* p) {
   const __m128i packed = _mm_loadu_si128(static_cast<const __m128i*>(p));
@@ -172,12 +179,12 @@ inline void store_i8(I32 a, I32 b, I32 c, I32 d, int8_t* p) {
   const __m128i packed = _mm_packs_epi16(_mm_packs_epi32(a.v, b.v), _mm_packs_epi32(c.v, d.v));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), packed);
 }
-inline void interleave(const Bytes (&rows)[4], uint8_t* to) {
+inline void interleave(const Bytes (&rows)[4], U8 (&quads)[8]) {
   for (int half = 0; half < 2; ++half) {
     F32 t[4];
     for (int i = 0; i < 4; ++i) t[i].v = _mm_castsi128_ps(rows[i].part[half].v);
     transpose(t);
-    for (int i = 0; i < 4; ++i) _mm_storeu_ps(reinterpret_cast<float*>(to) + 16 * half + 4 * i, t[i].v);
+    for (int i = 0; i < 4; ++i) quads[4 * half + i].v = _mm_castps_si128(t[i].v);
   }
 }
 

@@ -1,0 +1,30 @@
+// What one token and many have in common on the quantised path of linear. A lane is a row, and a row's blocks
+// are added in order, so that both give the same bits.
+#pragma once
+
+#include "plugins/cpu_kernels/ops/linear.hpp"
+#include "plugins/cpu_kernels/quant/visit.hpp"
+
+#include <bit>
+
+namespace belay::BELAY_ISA {
+
+template <class F>
+inline constexpr Sums kSums = F::kSigned      ? Sums::kNone
+                              : F::kZero != 0 ? Sums::kStart
+                                              : Sums::kScaled;
+
+// The start of the sum of products, for kStart.
+inline I16 start_of(const uint32_t* sum) { return as_i16(splat_quad(sum)); }
+
+// One group of kLanes rows: scale * (da * q.a) + offset * (da * sum a).
+template <class F>
+inline F32 accumulate(F32 acc, I32 product, F32 scale, F32 offset, float token_scale, uint32_t token_sum) {
+  acc = mul_add(scale * splat(token_scale), to_f32(product), acc);
+  if constexpr (kSums<F> == Sums::kScaled) {
+    acc = mul_add(offset, splat(std::bit_cast<float>(token_sum)), acc);
+  }
+  return acc;
+}
+
+}  // namespace belay::BELAY_ISA

@@ -1,0 +1,91 @@
+// Activations as signed bytes: how the quantised path of linear gets them from floats.
+#include "plugins/cpu_kernels/ops/linear.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+namespace belay::BELAY_ISA {
+namespace {
+
+constexpr int kVectors = 32 / kLanes;
+
+// One block of 32: its scale, and the integers in v.
+float quantise_block(const float* x, I32 (&v)[kVectors]) {
+  F32 value[kVectors];
+  F32 largest = zero();
+  F32 poison = zero();
+  for (int i = 0; i < kVectors; ++i) {
+    value[i] = load(x + i * kLanes);
+    largest = max(largest, abs(value[i]));
+    poison = mul_add(value[i], zero(), poison);  // NaN when a value is not finite
+  }
+  const float top = max_lane(largest);
+  // Below this the inverse overflows; such values are 0 to any sum of ordinary ones.
+  constexpr float kSmallest = 0x1p-110f;
+  const F32 inverse = splat(top >= kSmallest ? 127.0f / top : 0.0f);
+  for (int i = 0; i < kVectors; ++i) v[i] = round_to_i32(value[i] * inverse);
+  return (top >= kSmallest ? top / 127.0f : 0.0f) + sum(poison);
+}
+
+// The sum over kCount of the vectors, in the representation of `format`. Of a block that is not finite the
+// integers are anything, hence the wrapping.
+uint32_t sum_of(const I32* v, int count, float scale, const ActivationFormat& format) {
+  I32 total = v[0];
+  for (int i = 1; i < count; ++i) total = total + v[i];
+  if (format.sums == Sums::kScaled) return std::bit_cast<uint32_t>(scale * sum(to_f32(total)));
+  uint32_t lanes[kLanes];
+  std::memcpy(lanes, &total, sizeof lanes);
+  uint32_t halves[2] = {};
+  for (int k = 0; k < kLanes; ++k) halves[k % 4 / 2] += lanes[k];
+  const auto zero = static_cast<uint32_t>(-format.zero);
+  return (zero * halves[0] & 0xffff) | zero * halves[1] << 16;
+}
+
+// 32 bytes to `to`, of which every `width`th quad is this token's.
+void store_quads(const int8_t (&q)[32], int64_t width, uint8_t* to) {
+  for (int i = 0; i < 8; ++i) std::memcpy(to + 4 * width * i, q + 4 * i, 4);
+}
+
+// The same as int16, where a quad becomes its even and its odd bytes.
+void store_wide_quads(const int8_t (&q)[32], int64_t width, uint8_t* to) {
+  uint8_t pairs[2][32];
+  for (int i = 0; i < 32; i += kVectorBytes) {
+    const U8 bytes = load_u8(q + i);
+    store_u8(as_u8(even_i8(bytes)), pairs[0] + i);
+    store_u8(as_u8(odd_i8(bytes)), pairs[1] + i);
+  }
+  for (int i = 0; i < 8; ++i) {
+    std::memcpy(to + 8 * width * i, pairs[0] + 4 * i, 4);
+    std::memcpy(to + 8 * width * i + 4 * width, pairs[1] + 4 * i, 4);
+  }
+}
+
+}  // namespace
+
+void quantise_token(const float* x, int64_t cols, int64_t token, int64_t tokens,
+                    const ActivationFormat& format, const QuantisedActivations& to) {
+  const int64_t lane = token % format.tile;
+  const int64_t first = token - lane;
+  const int64_t width = std::min(format.tile, tokens - first);
+  uint8_t* q = to.q + first * cols * format.bytes + 4 * lane;
+  float* scale = to.scale + first * (cols / 32) + lane;
+  uint32_t* sums = to.sum + first * (cols / format.group) + lane;
+  for (int64_t k = 0; k < cols; k += 32) {
+    I32 v[kVectors];
+    const float d = quantise_block(x + k, v);
+    alignas(32) int8_t bytes[32];
+    for (int i = 0; i < kVectors; i += 4) store_i8(v[i], v[i + 1], v[i + 2], v[i + 3], bytes + i * kLanes);
+    if (format.bytes == 1) {
+      store_quads(bytes, width, q + k * width);
+    } else {
+      store_wide_quads(bytes, width, q + 2 * k * width);
+    }
+    scale[k / 32 * width] = d;
+    if (format.sums == Sums::kNone) continue;
+    const int count = format.group / kLanes;
+    for (int i = 0; i < kVectors; i += count, sums += width) *sums = sum_of(v + i, count, d, format);
+  }
+}
+
+}  // namespace belay::BELAY_ISA
