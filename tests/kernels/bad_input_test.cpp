@@ -173,8 +173,8 @@ TEST_CASE("bind refuses what supports refused, and constants that are too short"
     std::vector<std::uint8_t> weight = op_case.constants[0].bytes;
     for (const bool cut : {true, false}) {
       OpDescription description(op_case, {weight.data()});
-      if (cut) description.constants_[0].nbytes -= 1;
-      if (!cut) description.inputs_[0].dtype = BELAY_DTYPE_I32;
+      if (cut) description.constants[0].nbytes -= 1;
+      if (!cut) description.inputs[0].dtype = BELAY_DTYPE_I32;
       belay_kernel_t* kernel = nullptr;
       const belay_status_t status =
           plugin->compute().bind(plugin->instance(), description.get(), nullptr, 0, &kernel, nullptr);

@@ -66,8 +66,8 @@ BoundKernel::BoundKernel(const LoadedPlugin& plugin, const OpCase& op_case, Find
     kernel_ = nullptr;
   }
   // The descriptors need not live on: make sure that nobody looks.
-  for (belay_tensor_t& constant : description.constants_) std::memset(&constant, 0xEB, sizeof constant);
-  for (belay_tensor_t& input : description.inputs_) std::memset(&input, 0xEB, sizeof input);
+  for (belay_tensor_t& constant : description.constants) std::memset(&constant, 0xEB, sizeof constant);
+  for (belay_tensor_t& input : description.inputs) std::memset(&input, 0xEB, sizeof input);
 }
 
 BoundKernel::~BoundKernel() { plugin_.compute().release(kernel_); }

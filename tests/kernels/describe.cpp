@@ -36,22 +36,22 @@ belay_tensor_t describe_dynamic(const Operand& operand) {
 
 OpDescription::OpDescription(const OpCase& op_case, const std::vector<void*>& constant_data)
     : attributes_(op_case.attributes) {
-  for (const Operand& input : op_case.inputs) inputs_.push_back(describe_dynamic(input));
+  for (const Operand& input : op_case.inputs) inputs.push_back(describe_dynamic(input));
   for (std::size_t i = 0; i < op_case.constants.size(); ++i) {
-    constants_.push_back(
+    constants.push_back(
         describe(op_case.constants[i], i < constant_data.size() ? constant_data[i] : nullptr));
   }
-  for (const Operand& output : op_case.outputs) outputs_.push_back(describe_dynamic(output));
-  op_.struct_size = sizeof op_;
-  op_.id = {op_case.op.data(), op_case.op.size()};
-  op_.attributes = attributes_.empty() ? nullptr : attributes_.data();
-  op_.attributes_size = attributes_.size();
-  op_.inputs = inputs_.data();
-  op_.input_count = inputs_.size();
-  op_.constants = constants_.data();
-  op_.constant_count = constants_.size();
-  op_.outputs = outputs_.data();
-  op_.output_count = outputs_.size();
+  for (const Operand& output : op_case.outputs) outputs.push_back(describe_dynamic(output));
+  op.struct_size = sizeof op;
+  op.id = {op_case.op.data(), op_case.op.size()};
+  op.attributes = attributes_.empty() ? nullptr : attributes_.data();
+  op.attributes_size = attributes_.size();
+  op.inputs = inputs.data();
+  op.input_count = inputs.size();
+  op.constants = constants.data();
+  op.constant_count = constants.size();
+  op.outputs = outputs.data();
+  op.output_count = outputs.size();
 }
 
 }  // namespace belay::kernel_tests

@@ -20,12 +20,12 @@ class OpDescription {
   OpDescription(const OpDescription&) = delete;
   OpDescription& operator=(const OpDescription&) = delete;
 
-  [[nodiscard]] const belay_op_t* get() const { return &op_; }
+  [[nodiscard]] const belay_op_t* get() const { return &op; }
   // For tests which break a description on purpose.
-  belay_op_t op_{};
-  std::vector<belay_tensor_t> inputs_;
-  std::vector<belay_tensor_t> constants_;
-  std::vector<belay_tensor_t> outputs_;
+  belay_op_t op{};
+  std::vector<belay_tensor_t> inputs;
+  std::vector<belay_tensor_t> constants;
+  std::vector<belay_tensor_t> outputs;
 
  private:
   std::vector<std::uint8_t> attributes_;

@@ -27,7 +27,7 @@ void expect_no(const OpCase& op_case, const std::string& what, const Break& brea
     OpDescription description(op_case, {});
     break_it(description);
     Findings findings;
-    const auto answer = ask(*plugin, description.op_, findings);
+    const auto answer = ask(*plugin, description.op, findings);
     for (const Finding& finding : findings) FAIL_CHECK(where, ": ", finding.text);
     if (answer && answer->yes != 0) FAIL_CHECK(where, ": answered YES");
   }
@@ -37,60 +37,60 @@ TEST_CASE("supports refuses ops that do not exist") {
   for (const char* id :
        {"belay.linear/2", "belay.linear", "belay.linear/1x", "belay.", "", "com.acme.conv/1"}) {
     expect_no(small_linear(), std::string("id ") + id, [&](OpDescription& d) {
-      d.op_.id = {id, std::strlen(id)};
+      d.op.id = {id, std::strlen(id)};
     });
   }
 }
 
 TEST_CASE("supports refuses operands that are missing or too many") {
   const OpCase linear = small_linear();
-  expect_no(linear, "no inputs", [](OpDescription& d) { d.op_.input_count = 0; });
-  expect_no(linear, "no constants", [](OpDescription& d) { d.op_.constant_count = 0; });
-  expect_no(linear, "no outputs", [](OpDescription& d) { d.op_.output_count = 0; });
+  expect_no(linear, "no inputs", [](OpDescription& d) { d.op.input_count = 0; });
+  expect_no(linear, "no constants", [](OpDescription& d) { d.op.constant_count = 0; });
+  expect_no(linear, "no outputs", [](OpDescription& d) { d.op.output_count = 0; });
   expect_no(linear, "no attributes", [](OpDescription& d) {
-    d.op_.attributes = nullptr;
-    d.op_.attributes_size = 0;
+    d.op.attributes = nullptr;
+    d.op.attributes_size = 0;
   });
-  expect_no(linear, "cut attributes", [](OpDescription& d) { d.op_.attributes_size = 4; });
-  expect_no(add_case(2, 8, Fill::kNormal, 4), "one input", [](OpDescription& d) { d.op_.input_count = 1; });
+  expect_no(linear, "cut attributes", [](OpDescription& d) { d.op.attributes_size = 4; });
+  expect_no(add_case(2, 8, Fill::kNormal, 4), "one input", [](OpDescription& d) { d.op.input_count = 1; });
   expect_no(attention_case({.tokens = 1}, Fill::kNormal, false, 4), "no caches",
-            [](OpDescription& d) { d.op_.input_count = 1; });
+            [](OpDescription& d) { d.op.input_count = 1; });
 }
 
 TEST_CASE("supports refuses ranks, types and shapes that do not fit") {
   const OpCase linear = small_linear();
-  expect_no(linear, "x of rank 9", [](OpDescription& d) { d.inputs_[0].rank = 9; });
-  expect_no(linear, "x of rank 0", [](OpDescription& d) { d.inputs_[0].rank = 0; });
-  expect_no(linear, "weight of rank 1", [](OpDescription& d) { d.constants_[0].rank = 1; });
-  expect_no(linear, "weight of rank 3", [](OpDescription& d) { d.constants_[0].rank = 3; });
-  expect_no(linear, "K of x unlike the weight's", [](OpDescription& d) { d.inputs_[0].shape[1] = 128; });
+  expect_no(linear, "x of rank 9", [](OpDescription& d) { d.inputs[0].rank = 9; });
+  expect_no(linear, "x of rank 0", [](OpDescription& d) { d.inputs[0].rank = 0; });
+  expect_no(linear, "weight of rank 1", [](OpDescription& d) { d.constants[0].rank = 1; });
+  expect_no(linear, "weight of rank 3", [](OpDescription& d) { d.constants[0].rank = 3; });
+  expect_no(linear, "K of x unlike the weight's", [](OpDescription& d) { d.inputs[0].shape[1] = 128; });
   expect_no(linear, "N of the output unlike the weight's",
-            [](OpDescription& d) { d.outputs_[0].shape[1] = 5; });
+            [](OpDescription& d) { d.outputs[0].shape[1] = 5; });
   expect_no(linear, "K not a multiple of the block", [](OpDescription& d) {
-    d.constants_[0].shape[1] = 250;
-    d.inputs_[0].shape[1] = 250;
+    d.constants[0].shape[1] = 250;
+    d.inputs[0].shape[1] = 250;
   });
   expect_no(linear, "negative N", [](OpDescription& d) {
-    d.constants_[0].shape[0] = -4;
-    d.outputs_[0].shape[1] = -4;
+    d.constants[0].shape[0] = -4;
+    d.outputs[0].shape[1] = -4;
   });
-  expect_no(linear, "x of i32", [](OpDescription& d) { d.inputs_[0].dtype = BELAY_DTYPE_I32; });
-  expect_no(linear, "an unknown weight type", [](OpDescription& d) { d.constants_[0].dtype = 999; });
-  expect_no(linear, "an i64 weight", [](OpDescription& d) { d.constants_[0].dtype = BELAY_DTYPE_I64; });
-  expect_no(linear, "an unknown layout", [](OpDescription& d) { d.constants_[0].layout = 77; });
+  expect_no(linear, "x of i32", [](OpDescription& d) { d.inputs[0].dtype = BELAY_DTYPE_I32; });
+  expect_no(linear, "an unknown weight type", [](OpDescription& d) { d.constants[0].dtype = 999; });
+  expect_no(linear, "an i64 weight", [](OpDescription& d) { d.constants[0].dtype = BELAY_DTYPE_I64; });
+  expect_no(linear, "an unknown layout", [](OpDescription& d) { d.constants[0].layout = 77; });
   expect_no(linear, "an unknown number of outputs",
-            [](OpDescription& d) { d.constants_[0].shape[0] = BELAY_DYNAMIC; });
+            [](OpDescription& d) { d.constants[0].shape[0] = BELAY_DYNAMIC; });
   expect_no(linear, "a weight whose rows overlap",
-            [](OpDescription& d) { d.constants_[0].stride_bytes[0] = 34; });
+            [](OpDescription& d) { d.constants[0].stride_bytes[0] = 34; });
 }
 
 TEST_CASE("supports refuses attributes out of their range") {
   const OpCase rope = rope_case({.tokens = 2}, Fill::kNormal, 4);
   const auto change = [](OpDescription& d, auto edit) {
     static belay_rope_attributes_t attributes;
-    std::memcpy(&attributes, d.op_.attributes, sizeof attributes);
+    std::memcpy(&attributes, d.op.attributes, sizeof attributes);
     edit(attributes);
-    d.op_.attributes = &attributes;
+    d.op.attributes = &attributes;
   };
   expect_no(rope, "an odd rotary part",
             [&](OpDescription& d) { change(d, [](auto& a) { a.rotary_dim = 63; }); });
@@ -103,12 +103,12 @@ TEST_CASE("supports refuses attributes out of their range") {
   CacheShape uneven{.tokens = 1, .heads = 3, .kv_heads = 3};
   OpCase attention = attention_case(uneven, Fill::kNormal, false, 4);
   expect_no(attention, "heads that are no multiple of kv_heads", [](OpDescription& d) {
-    d.inputs_[0].shape[1] = 4;
-    d.outputs_[0].shape[1] = 4;
+    d.inputs[0].shape[1] = 4;
+    d.outputs[0].shape[1] = 4;
   });
   expect_no(attention, "cache blocks of 32 positions",
-            [](OpDescription& d) { d.inputs_[1].shape[2] = d.inputs_[2].shape[2] = 32; });
-  expect_no(attention, "two types of cache", [](OpDescription& d) { d.inputs_[1].dtype = BELAY_DTYPE_F16; });
+            [](OpDescription& d) { d.inputs[1].shape[2] = d.inputs[2].shape[2] = 32; });
+  expect_no(attention, "two types of cache", [](OpDescription& d) { d.inputs[1].dtype = BELAY_DTYPE_F16; });
 }
 
 TEST_CASE("supports answers a batch as it answers one by one, from any thread, and allocates nothing") {
@@ -120,7 +120,7 @@ TEST_CASE("supports answers a batch as it answers one by one, from any thread, a
     std::vector<belay_op_t> ops;
     for (const OpCase& op_case : cases) {
       descriptions.push_back(std::make_unique<OpDescription>(op_case, std::vector<void*>{}));
-      ops.push_back(descriptions.back()->op_);
+      ops.push_back(descriptions.back()->op);
     }
     std::vector<belay_support_t> single(ops.size());
     for (std::size_t i = 0; i < ops.size(); ++i) {

@@ -30,8 +30,8 @@ inline constexpr std::string_view kQwenFile = "qwen_tokenizer.gguf";         // 
 // `tokenizer` gives the ids and texts of cases/tokenizer_cases.json under `key`.
 void check_cases(const tokenizer::Tokenizer& tokenizer, std::string_view key);
 
-// The GGUF file of SmolLM2-135M-Instruct, if it is on this machine: $BELAY_TEST_SMOLLM2 (empty: no), else in the
-// user's cache.
+// The GGUF file of SmolLM2-135M-Instruct, if it is on this machine: $BELAY_TEST_SMOLLM2 (empty: no), else in
+// the user's cache.
 [[nodiscard]] std::optional<std::filesystem::path> smollm2_path();
 
 [[nodiscard]] Ids encode(const tokenizer::Tokenizer& tokenizer, std::string_view text,
