@@ -2,6 +2,7 @@
 
 #include "core/base/format.hpp"
 #include "core/formats/gguf_writer.hpp"
+#include "core/models/patch_weight.hpp"
 #include "core/models/quantize_weights.hpp"
 #include "core/models/vision.hpp"
 
@@ -13,9 +14,6 @@ namespace belay::models {
 namespace {
 
 using formats::GgufWriter;
-
-constexpr std::string_view kPatchWeight = "v.patch_embd.weight";
-constexpr std::string_view kSecondTap = "v.patch_embd.weight.1";
 
 bool is_of_vision(std::string_view name) { return name.starts_with("v.") || name.starts_with("mm."); }
 

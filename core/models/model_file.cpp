@@ -10,9 +10,6 @@
 namespace belay::models {
 namespace {
 
-constexpr std::string_view kPatchWeight = "v.patch_embd.weight";
-constexpr std::string_view kSecondTap = "v.patch_embd.weight.1";
-
 // Vectors and the table of positions as floats, the rest as it is; not the patch embedding.
 Status add_tensors(const formats::GgufFile& file, Tensors& tensors) {
   for (const formats::TensorView& tensor : file.tensors()) {

@@ -14,8 +14,6 @@
 namespace belay::models {
 namespace {
 
-constexpr std::string_view kPatchWeight = "v.patch_embd.weight";
-
 threading::PoolOptions pool_options(std::size_t threads) {
   threading::PoolOptions options;
   options.threads = static_cast<std::uint32_t>(threads);

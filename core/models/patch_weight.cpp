@@ -27,7 +27,7 @@ Result<std::vector<float>> floats(const formats::TensorView& tensor, const std::
 
 Result<std::span<float>> make_weight(Tensors& tensors, std::uint64_t width) {
   BELAY_TRY_ASSIGN(const std::span<std::byte> room,
-                   tensors.make("v.patch_embd.weight", DType::kF32,
+                   tensors.make(std::string(kPatchWeight), DType::kF32,
                                 {static_cast<std::int64_t>(width), std::int64_t{kPatchValues}}));
   return std::span(reinterpret_cast<float*>(room.data()), room.size() / sizeof(float));
 }
