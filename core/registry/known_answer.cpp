@@ -1,6 +1,7 @@
 #include "core/registry/known_answer.hpp"
 
 #include "core/base/format.hpp"
+#include "core/base/half.hpp"
 #include "core/memory/tensor.hpp"
 #include "core/registry/abi_text.hpp"
 #include "core/registry/known_cases.hpp"
@@ -139,6 +140,7 @@ class Trial {
  private:
   static std::vector<const belay_tensor_t*> pointers(const std::vector<Operand>& operands) {
     std::vector<const belay_tensor_t*> tensors;
+    tensors.reserve(operands.size());
     for (const Operand& operand : operands) tensors.push_back(&operand.tensor);
     return tensors;
   }
@@ -159,7 +161,7 @@ float element(const Operand& operand, std::size_t index) {
   if (operand.tensor.dtype == BELAY_DTYPE_F16) {
     std::uint16_t bits = 0;
     std::memcpy(&bits, operand.bytes.data() + index * sizeof bits, sizeof bits);
-    return half_value(bits);
+    return half_to_float(bits);
   }
   float value = 0;
   std::memcpy(&value, operand.bytes.data() + index * sizeof value, sizeof value);

@@ -1,5 +1,6 @@
 #include "core/registry/known_cases.hpp"
 
+#include "core/base/half.hpp"
 #include "core/memory/tensor.hpp"
 #include "core/registry/known_weights.hpp"
 
@@ -270,7 +271,7 @@ std::optional<Operand> cache(DType dtype, const Floats& values) {
   if (dtype == DType::kF32) return operand_of(dtype, shape, values, false);
   if (dtype != DType::kF16) return std::nullopt;
   std::vector<std::uint16_t> halves(values.size());
-  std::transform(values.begin(), values.end(), halves.begin(), half_bits);
+  std::transform(values.begin(), values.end(), halves.begin(), float_to_half);
   return operand_of(dtype, shape, halves, false);
 }
 

@@ -1,8 +1,9 @@
 #include "core/registry/known_weights.hpp"
 
+#include "core/base/half.hpp"
+
 #include <array>
 #include <bit>
-#include <cmath>
 #include <cstring>
 #include <span>
 
@@ -27,7 +28,7 @@ class BlockWriter {
     std::memcpy(raw.data(), &value, sizeof value);
     out_.insert(out_.end(), raw.begin(), raw.end());
   }
-  void half(float value) { put(half_bits(value)); }
+  void half(float value) { put(float_to_half(value)); }
   void byte(std::uint32_t value) { put(static_cast<std::uint8_t>(value)); }
 
  private:
@@ -111,7 +112,7 @@ void put_q5_k(BlockWriter& out, Steps steps) {
   put_scales_and_minima(out);
   for (std::size_t l = 0; l < 32; ++l) {
     std::uint32_t bits = 0;
-    for (std::uint32_t group = 0; group < 8; ++group) bits |= (code(steps[32 * group + l]) >> 4U) << group;
+    for (std::size_t group = 0; group < 8; ++group) bits |= (code(steps[32 * group + l]) >> 4U) << group;
     out.byte(bits);
   }
   put_k_nibbles(out, steps, code);
@@ -125,7 +126,7 @@ void put_q6_k(BlockWriter& out, Steps steps) {
   for (std::size_t base = 0; base < 256; base += 128) {
     for (std::size_t l = 0; l < 32; ++l) {
       std::uint32_t bits = 0;
-      for (std::uint32_t part = 0; part < 4; ++part) bits |= (code(base + 32 * part + l) >> 4U) << (2 * part);
+      for (std::size_t part = 0; part < 4; ++part) bits |= (code(base + 32 * part + l) >> 4U) << (2 * part);
       out.byte(bits);
     }
   }
@@ -173,20 +174,6 @@ PutBlock writer_of(DType dtype) {
 }  // namespace
 
 float known_value(std::uint64_t row, std::uint64_t column) { return value_of(step_at(row, column)); }
-
-std::uint16_t half_bits(float value) {
-  if (value == 0.0F) return 0;
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  const std::uint32_t exponent = ((bits >> 23U) & 0xFFU) - 127 + 15;
-  return static_cast<std::uint16_t>((bits >> 16U & 0x8000U) | exponent << 10U | (bits >> 13U & 0x3FFU));
-}
-
-float half_value(std::uint16_t bits) {
-  const int exponent = bits >> 10U & 0x1F;
-  const auto fraction = static_cast<float>(bits & 0x3FFU) / 1024.0F;
-  const float size = exponent == 0 ? std::ldexp(fraction, -14) : std::ldexp(1.0F + fraction, exponent - 15);
-  return (bits & 0x8000U) != 0 ? -size : size;
-}
 
 std::optional<KnownWeights> known_weights(DType dtype, std::uint64_t rows, std::uint64_t columns) {
   const PutBlock put_block = writer_of(dtype);

@@ -19,10 +19,6 @@ struct KnownWeights {
 // A multiple of 0.5 in [-1.5, 2], different along rows and columns.
 [[nodiscard]] float known_value(std::uint64_t row, std::uint64_t column);
 
-// IEEE half of a number that a half can hold exactly and that is not denormal.
-[[nodiscard]] std::uint16_t half_bits(float value);
-[[nodiscard]] float half_value(std::uint16_t bits);
-
 // Nothing for a type that weights do not come in, or a row that is not a whole number of blocks.
 [[nodiscard]] std::optional<KnownWeights> known_weights(DType dtype, std::uint64_t rows,
                                                         std::uint64_t columns);
