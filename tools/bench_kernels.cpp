@@ -342,14 +342,11 @@ class Bound {
     op.outputs = of.outputs.data();
     op.output_count = of.outputs.size();
     error_.struct_size = sizeof error_;
+    pack(op);
+    check(plugin.compute->bind(plugin.instance, &op, packed_.data(), packed_.size(), &kernel_, &error_));
     std::uint64_t bytes = 0;
-    if (plugin.compute->bind(plugin.instance, &op, nullptr, 0, &kernel_, &error_) != BELAY_OK ||
-        plugin.compute->workspace(kernel_, static_cast<std::uint64_t>(of.tokens), &bytes, &error_) !=
-            BELAY_OK)
-      fail(error_.message);
-    auto workspace = memory::Buffer::allocate(std::max<std::uint64_t>(bytes, 1), "the workspace");
-    if (!workspace) fail(workspace.error().message);
-    workspace_ = *std::move(workspace);
+    check(plugin.compute->workspace(kernel_, static_cast<std::uint64_t>(of.tokens), &bytes, &error_));
+    workspace_ = allocate(std::max<std::uint64_t>(bytes, 1));
     for (const belay_tensor_t& input : of.inputs) inputs_.push_back(&input);
     for (const belay_tensor_t& output : of.outputs) outputs_.push_back(&output);
     run_.struct_size = sizeof run_;
@@ -366,14 +363,30 @@ class Bound {
   Bound(const Bound&) = delete;
   Bound& operator=(const Bound&) = delete;
 
-  void run() {
-    if (kernel_->run(kernel_, &run_) != BELAY_OK) fail(error_.message);
-  }
+  void run() { check(kernel_->run(kernel_, &run_)); }
 
  private:
+  void check(belay_status_t status) const {
+    if (status != BELAY_OK) fail(error_.message);
+  }
+  static memory::Buffer allocate(std::uint64_t bytes) {
+    auto buffer = memory::Buffer::allocate(bytes, "a benchmark");
+    if (!buffer) fail(buffer.error().message);
+    return *std::move(buffer);
+  }
+  void pack(const belay_op_t& op) {
+    belay_packed_t form = {};
+    form.struct_size = sizeof form;
+    check(plugin_.compute->packed(plugin_.instance, &op, &form, &error_));
+    if (form.layout == BELAY_LAYOUT_ROW) return;
+    packed_ = allocate(form.bytes);
+    check(plugin_.compute->pack(plugin_.instance, &op, packed_.data(), packed_.size(), &error_));
+  }
+
   const Plugin& plugin_;
   belay_error_t error_ = {};
   belay_kernel_t* kernel_ = nullptr;
+  memory::Buffer packed_;
   memory::Buffer workspace_;
   std::vector<const belay_tensor_t*> inputs_;
   std::vector<const belay_tensor_t*> outputs_;

@@ -6,6 +6,7 @@
 #include <limits>
 #include <optional>
 #include <type_traits>
+#include <utility>
 
 namespace belay {
 
@@ -56,10 +57,7 @@ class CheckedU64 {
 template <class To, class From>
 [[nodiscard]] constexpr std::optional<To> narrow(From value) {
   static_assert(std::is_integral_v<To> && std::is_integral_v<From>);
-  const auto converted = static_cast<To>(value);
-  const bool same_value = static_cast<From>(converted) == value;
-  const bool same_sign = (converted < To{}) == (value < From{});
-  return same_value && same_sign ? std::optional(converted) : std::nullopt;
+  return std::in_range<To>(value) ? std::optional(static_cast<To>(value)) : std::nullopt;
 }
 
 }  // namespace belay

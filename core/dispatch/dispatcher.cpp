@@ -2,6 +2,7 @@
 
 #include "core/base/format.hpp"
 #include "core/base/log.hpp"
+#include "core/base/mapped_file.hpp"
 #include "core/base/text.hpp"
 #include "core/dispatch/op_description.hpp"
 
@@ -25,6 +26,15 @@ std::string refusal_text(const belay_support_t& answer) {
 
 Error plugin_error(ErrorCode code, const char* what, belay_status_t status, const belay_error_t& error) {
   return fail(code, "{}: {}", what, text(describe(status, error)));
+}
+
+Result<belay_packed_t> ask_form(const Compute& compute, const belay_op_t& op) {
+  belay_error_t error = empty_error();
+  belay_packed_t form = {};
+  form.struct_size = sizeof form;
+  const belay_status_t status = compute.table->packed(compute.instance, &op, &form, &error);
+  if (status != BELAY_OK) return plugin_error(ErrorCode::kNoPlugin, "packed", status, error);
+  return form;
 }
 
 }  // namespace
@@ -126,6 +136,7 @@ void Dispatcher::skip_unusable(Node& node) {
 
 Status Dispatcher::bind(std::uint64_t max_tokens) {
   max_tokens_ = max_tokens;
+  packed_.reserve(room_for_heads());
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     Node& node = nodes_[i];
     while (node.active < node.links.size()) {
@@ -145,11 +156,7 @@ Status Dispatcher::reserve(std::uint64_t max_tokens) {
   if (max_tokens <= max_tokens_) return {};
   max_tokens_ = max_tokens;
   for (const Node& node : nodes_) {
-    for (const Link& link : node.links) {
-      if (link.kernel == nullptr) continue;
-      BELAY_TRY_ASSIGN(const Compute compute, link.backend->compute());
-      BELAY_TRY(reserve_workspace(compute, link.kernel));
-    }
+    for (const Link& link : node.links) BELAY_TRY(reserve_workspace(link));
   }
   return {};
 }
@@ -170,7 +177,7 @@ Status Dispatcher::make_ready(std::size_t index, Link& link) {
       if (answer.yes == 0) return Error{ErrorCode::kNoPlugin, refusal_text(answer)};
       link.confirmed = true;
     }
-    return bind_link(op, compute, link);
+    return bind_link(index, op, compute, link);
   };
   Status status = attempt();
   if (!status.ok()) {
@@ -180,30 +187,55 @@ Status Dispatcher::make_ready(std::size_t index, Link& link) {
   return status;
 }
 
-Status Dispatcher::bind_link(const belay_op_t& op, const Compute& compute, Link& link) {
+Status Dispatcher::bind_link(std::size_t index, const belay_op_t& op, const Compute& compute, Link& link) {
+  BELAY_TRY(pack(index, op, compute, link));
   belay_error_t error = empty_error();
-  belay_packed_t packed = {};
-  packed.struct_size = sizeof packed;
-  belay_status_t status = compute.table->packed(compute.instance, &op, &packed, &error);
-  if (status != BELAY_OK) return plugin_error(ErrorCode::kNoPlugin, "packed", status, error);
-  if (packed.layout != BELAY_LAYOUT_ROW) {
-    BELAY_TRY_ASSIGN(link.packed, memory::Buffer::allocate(packed.bytes, "packed weights"));
-    status = compute.table->pack(compute.instance, &op, link.packed.data(), link.packed.size(), &error);
-    if (status != BELAY_OK) return plugin_error(ErrorCode::kNoPlugin, "pack", status, error);
-  }
-  status = compute.table->bind(compute.instance, &op, link.packed.data(), link.packed.size(), &link.kernel,
-                               &error);
+  const belay_status_t status = compute.table->bind(compute.instance, &op, link.packed.data(),
+                                                    link.packed.size(), &link.kernel, &error);
   if (status != BELAY_OK || link.kernel == nullptr) {
     link.kernel = nullptr;
     return plugin_error(ErrorCode::kNoPlugin, "bind", status, error);
   }
-  return reserve_workspace(compute, link.kernel);
+  return reserve_workspace(link);
 }
 
-Status Dispatcher::reserve_workspace(const Compute& compute, const belay_kernel_t* kernel) {
+// What the heads of all chains will take for packed weights; a plugin that cannot say is heard in pack().
+std::uint64_t Dispatcher::room_for_heads() {
+  std::uint64_t total = 0;
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    if (nodes_[i].active == nodes_[i].links.size()) continue;
+    Backend& backend = *nodes_[i].links[nodes_[i].active].backend;
+    const auto compute = backend.compute();
+    if (!compute.ok()) continue;
+    const OpDescription description(graph_, graph_.nodes[i], backend.numerics());
+    const auto form = ask_form(*compute, description.op());
+    if (form.ok() && form->layout != BELAY_LAYOUT_ROW) total += PackedWeights::room_for(*form);
+  }
+  return total;
+}
+
+// Fills link.packed when the plugin wants a layout of its own. The file's pages are given back for it, so
+// that a healthy run keeps one copy of a weight; the next link of the chain reads the file again.
+Status Dispatcher::pack(std::size_t index, const belay_op_t& op, const Compute& compute, Link& link) {
+  BELAY_TRY_ASSIGN(const belay_packed_t form, ask_form(compute, op));
+  if (form.layout == BELAY_LAYOUT_ROW) return {};
+  BELAY_TRY_ASSIGN(link.packed, packed_.take(form));
+  belay_error_t error = empty_error();
+  const belay_status_t status =
+      compute.table->pack(compute.instance, &op, link.packed.data(), link.packed.size(), &error);
+  if (status != BELAY_OK) return plugin_error(ErrorCode::kNoPlugin, "pack", status, error);
+  for (const graph::WeightId id : graph_.nodes[index].weights) {
+    if (graph_.weights[id].in_file) forget_pages(graph_.weights[id].data);
+  }
+  return {};
+}
+
+Status Dispatcher::reserve_workspace(const Link& link) {
+  if (link.kernel == nullptr) return {};
+  BELAY_TRY_ASSIGN(const Compute compute, link.backend->compute());
   std::uint64_t bytes = 0;
   belay_error_t error = empty_error();
-  const belay_status_t status = compute.table->workspace(kernel, max_tokens_, &bytes, &error);
+  const belay_status_t status = compute.table->workspace(link.kernel, max_tokens_, &bytes, &error);
   if (status != BELAY_OK) return plugin_error(ErrorCode::kNoPlugin, "workspace", status, error);
   if (bytes <= workspace_.size()) return {};
   BELAY_TRY_ASSIGN(workspace_, memory::Buffer::allocate(bytes, "the workspace of operators"));
@@ -229,12 +261,21 @@ std::vector<std::string> Dispatcher::chain(std::size_t index) const {
   return ids;
 }
 
-std::uint64_t Dispatcher::bytes() const {
-  std::uint64_t total = workspace_.size();
-  for (const Node& node : nodes_) {
-    for (const Link& link : node.links) total += link.packed.size();
+// Of the weights of a node that are packed and lie in a file, which has given back their memory.
+std::uint64_t Dispatcher::bytes_replaced(std::size_t index) const {
+  const std::vector<Link>& links = nodes_[index].links;
+  if (std::all_of(links.begin(), links.end(), [](const Link& link) { return link.packed.empty(); })) return 0;
+  std::uint64_t total = 0;
+  for (const graph::WeightId id : graph_.nodes[index].weights) {
+    if (graph_.weights[id].in_file) total += graph_.weights[id].data.size();
   }
   return total;
+}
+
+std::uint64_t Dispatcher::bytes() const {
+  std::uint64_t packed = packed_.bytes();
+  for (std::size_t i = 0; i < nodes_.size(); ++i) packed -= std::min(packed, bytes_replaced(i));
+  return workspace_.size() + packed;
 }
 
 }  // namespace belay::dispatch

@@ -6,6 +6,7 @@
 #include "core/base/status.hpp"
 #include "core/dispatch/backend.hpp"
 #include "core/dispatch/failure.hpp"
+#include "core/dispatch/packed_weights.hpp"
 #include "core/graph/graph.hpp"
 #include "core/memory/buffer.hpp"
 #include "core/monitoring/trace.hpp"
@@ -98,7 +99,8 @@ class Dispatcher {
 
   // The plugins that remain in the chain of a node, best first.
   [[nodiscard]] std::vector<std::string> chain(std::size_t index) const;
-  // Bytes of packed weights and workspace that this dispatcher holds.
+  // Bytes that this dispatcher holds beyond what the model's files have: workspace, and packed weights for as
+  // far as they do not stand for bytes of a file.
   [[nodiscard]] std::uint64_t bytes() const;
 
  private:
@@ -109,7 +111,7 @@ class Dispatcher {
     bool dropped = false;    // said no, could not be bound, or broke its word
     std::string trouble;     // why it was dropped, or how it failed last
     belay_kernel_t* kernel = nullptr;
-    memory::Buffer packed;
+    std::span<std::byte> packed;  // in packed_
   };
   struct Node {
     std::vector<Link> links;
@@ -127,8 +129,11 @@ class Dispatcher {
   bool confirm_heads_of(const Backend& backend);
   void skip_unusable(Node& node);
   Status make_ready(std::size_t index, Link& link);
-  Status bind_link(const belay_op_t& op, const Compute& compute, Link& link);
-  Status reserve_workspace(const Compute& compute, const belay_kernel_t* kernel);
+  Status bind_link(std::size_t index, const belay_op_t& op, const Compute& compute, Link& link);
+  [[nodiscard]] std::uint64_t room_for_heads();
+  Status pack(std::size_t index, const belay_op_t& op, const Compute& compute, Link& link);
+  [[nodiscard]] std::uint64_t bytes_replaced(std::size_t index) const;
+  Status reserve_workspace(const Link& link);
   [[nodiscard]] Error nobody_left(std::size_t index) const;
   // recovery.cpp: what happens when a call fails, or is watched
   belay_status_t call_kernel(std::size_t index, const Link& link, belay_run_t& run);
@@ -151,6 +156,7 @@ class Dispatcher {
   bool caught_ = false;              // a wrong result, since scrutiny began
   std::vector<std::string> labels_;  // of the nodes, when there is a trace
   std::vector<Node> nodes_;
+  PackedWeights packed_;
   memory::Buffer workspace_;
   std::uint64_t max_tokens_ = 0;
   belay_error_t error_ = {};

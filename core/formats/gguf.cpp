@@ -64,6 +64,7 @@ Result<GgufFile> GgufFile::open(const std::filesystem::path& path) {
   BELAY_TRY_ASSIGN(MappedFile mapping, MappedFile::open(path));
   BELAY_TRY_ASSIGN(GgufFile file, parse(mapping.bytes(), path.string()));
   file.mapping_ = std::move(mapping);
+  for (TensorView& tensor : file.tensors_) tensor.in_file = true;
   return file;
 }
 

@@ -82,6 +82,7 @@ Result<SafetensorsFile> SafetensorsFile::open(const std::filesystem::path& path)
   BELAY_TRY_ASSIGN(MappedFile mapping, MappedFile::open(path));
   BELAY_TRY_ASSIGN(SafetensorsFile file, parse(mapping.bytes(), path.string()));
   file.mapping_ = std::move(mapping);
+  for (TensorView& tensor : file.tensors_) tensor.in_file = true;
   return file;
 }
 

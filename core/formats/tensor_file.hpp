@@ -19,6 +19,7 @@ struct TensorView {
   std::vector<std::uint64_t>
       shape;  // slowest first: a weight is [outputs, inputs]; the last one is whole blocks
   std::span<const std::byte> data;  // exactly the bytes of the shape; from safetensors not always aligned
+  bool in_file = false;  // the bytes lie in a mapped file: their memory can be given back, they stay readable
 };
 
 }  // namespace belay::formats

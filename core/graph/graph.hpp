@@ -60,6 +60,7 @@ struct Weight {
   DType dtype = DType::kF32;
   Shape shape;
   std::span<const std::byte> data;
+  bool in_file = false;  // the bytes lie in a mapped file: their memory can be given back, they stay readable
 };
 
 using Attributes =

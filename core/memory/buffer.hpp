@@ -15,10 +15,15 @@ namespace belay::memory {
 
 inline constexpr std::size_t kAlignment = 64;
 
+// Large pages, where the system has them, are faster to walk through, but what is touched counts in steps of
+// their size: for memory that will be filled from end to end.
+enum class Pages { kSmall, kLarge };
+
 class Buffer {
  public:
   // kOutOfMemory, naming `purpose` and the size, when there is none.
-  [[nodiscard]] static Result<Buffer> allocate(std::uint64_t bytes, std::string_view purpose);
+  [[nodiscard]] static Result<Buffer> allocate(std::uint64_t bytes, std::string_view purpose,
+                                               Pages pages = Pages::kSmall);
 
   Buffer() = default;
   Buffer(Buffer&& other) noexcept { swap(other); }

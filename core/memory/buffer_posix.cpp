@@ -6,7 +6,7 @@
 
 namespace belay::memory {
 
-Result<Buffer> Buffer::allocate(std::uint64_t bytes, std::string_view purpose) {
+Result<Buffer> Buffer::allocate(std::uint64_t bytes, std::string_view purpose, Pages pages) {
   Buffer buffer;
   if (bytes == 0) return buffer;
   // Whole pages, which are aligned to far more than 64 bytes. Address space is not memory: an absurd size
@@ -17,6 +17,7 @@ Result<Buffer> Buffer::allocate(std::uint64_t bytes, std::string_view purpose) {
     return fail(ErrorCode::kOutOfMemory, "no memory for {}: {} bytes asked; use a smaller context or model",
                 purpose, bytes);
   }
+  if (pages == Pages::kLarge) ::madvise(address, bytes, MADV_HUGEPAGE);  // advice: a refusal costs only speed
   buffer.data_ = static_cast<std::byte*>(address);
   buffer.size_ = bytes;
   return buffer;

@@ -1,6 +1,7 @@
 #include "core/models/gguf_export.hpp"
 
 #include "core/base/format.hpp"
+#include "core/base/mapped_file.hpp"
 #include "core/formats/gguf_writer.hpp"
 #include "core/models/patch_weight.hpp"
 #include "core/models/quantize_weights.hpp"
@@ -131,7 +132,7 @@ class Export {
       if (options_.on_tensor) BELAY_TRY(options_.on_tensor(i, entries_.size()));
       BELAY_TRY_ASSIGN(const std::span<const std::byte> bytes, bytes_of(entries_[i]));
       BELAY_TRY(file.append(entries_[i].name, bytes));
-      model_.tensors().forget(*entries_[i].weight);
+      if (entries_[i].weight->in_file) forget_pages(entries_[i].weight->data);
     }
     return file.finish();
   }

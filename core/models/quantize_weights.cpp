@@ -1,6 +1,7 @@
 #include "core/models/quantize_weights.hpp"
 
 #include "core/base/format.hpp"
+#include "core/base/mapped_file.hpp"
 #include "core/formats/quantize.hpp"
 
 #include <mutex>
@@ -66,7 +67,7 @@ Status quantize(const graph::Weight& weight, DType to, std::span<std::byte> out,
 }
 
 Result<VisionBlocks> VisionBlocks::declare(Tensors& tensors) {
-  VisionBlocks made(tensors);
+  VisionBlocks made;
   for (const auto& [name, weight] : tensors.all()) {
     const bool of_block =
         name.starts_with("v.blk.") || name.starts_with("v.deepstack.") || name.starts_with("mm.");
@@ -82,7 +83,7 @@ Result<VisionBlocks> VisionBlocks::declare(Tensors& tensors) {
 Status VisionBlocks::make(threading::Pool& pool) {
   for (const Pending& one : std::exchange(pending_, {})) {
     BELAY_TRY(quantize(one.source, DType::kQ8_0, one.blocks, pool));
-    tensors_->forget(one.source);
+    if (one.source.in_file) forget_pages(one.source.data);
   }
   return {};
 }

@@ -46,9 +46,8 @@ class VisionBlocks {
     graph::Weight source;
     std::span<std::byte> blocks;
   };
-  explicit VisionBlocks(const Tensors& tensors) : tensors_(&tensors) {}
+  VisionBlocks() = default;
 
-  const Tensors* tensors_;
   std::vector<Pending> pending_;
 };
 

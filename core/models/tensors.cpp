@@ -30,7 +30,7 @@ Status Tensors::add(std::string name, const formats::TensorView& tensor) {
     std::copy(tensor.data.begin(), tensor.data.end(), room.begin());
     return {};
   }
-  graph::Weight weight{name, tensor.dtype, signed_shape(tensor), tensor.data};
+  graph::Weight weight{name, tensor.dtype, signed_shape(tensor), tensor.data, tensor.in_file};
   by_name_.insert_or_assign(std::move(name), std::move(weight));
   return {};
 }
@@ -53,7 +53,7 @@ Result<std::span<std::byte>> Tensors::make(std::string name, DType dtype, graph:
   BELAY_TRY_ASSIGN(memory::Buffer buffer, memory::Buffer::allocate(*bytes.value(), name));
   const std::span<std::byte> room(buffer.data(), buffer.size());
   made_.push_back(std::move(buffer));
-  graph::Weight weight{name, dtype, std::move(shape), room};
+  graph::Weight weight{name, dtype, std::move(shape), room, false};
   by_name_.insert_or_assign(std::move(name), std::move(weight));
   return room;
 }
@@ -61,13 +61,6 @@ Result<std::span<std::byte>> Tensors::make(std::string name, DType dtype, graph:
 const graph::Weight* Tensors::find(std::string_view name) const {
   const auto found = by_name_.find(name);
   return found == by_name_.end() ? nullptr : &found->second;
-}
-
-void Tensors::forget(const graph::Weight& weight) const {
-  const auto holds = [&](const memory::Buffer& buffer) {
-    return weight.data.data() >= buffer.data() && weight.data.data() < buffer.data() + buffer.size();
-  };
-  if (std::none_of(made_.begin(), made_.end(), holds)) forget_pages(weight.data);
 }
 
 std::uint64_t Tensors::bytes() const {

@@ -29,9 +29,6 @@ class Tensors {
   [[nodiscard]] const std::map<std::string, graph::Weight, std::less<>>& all() const { return by_name_; }
   [[nodiscard]] std::uint64_t bytes() const;  // of all tensors
 
-  // Gives back the memory of a tensor that lies in a mapped file, where it can be read again.
-  void forget(const graph::Weight& weight) const;
-
  private:
   std::map<std::string, graph::Weight, std::less<>> by_name_;
   std::vector<memory::Buffer> made_;

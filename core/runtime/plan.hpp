@@ -32,8 +32,8 @@ struct Placement {
 };
 
 struct MemoryUse {
-  std::uint64_t weights_bytes = 0;  // mapped from the file
-  std::uint64_t packed_bytes = 0;   // weights in layouts of plugins, and workspace
+  std::uint64_t weights_bytes = 0;  // mapped from the file, or packed in their place
+  std::uint64_t packed_bytes = 0;   // workspace, and packed weights that stand beside others
   std::uint64_t kv_bytes = 0;
   std::uint64_t scratch_bytes = 0;  // of the decoder, and of the encoder for the largest image
   [[nodiscard]] std::uint64_t total() const {

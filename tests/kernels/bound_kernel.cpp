@@ -48,7 +48,7 @@ std::optional<belay_support_t> ask(const LoadedPlugin& plugin, const belay_op_t&
   return answer;
 }
 
-BoundKernel::BoundKernel(const LoadedPlugin& plugin, const OpCase& op_case, Findings& findings)
+BoundKernel::BoundKernel(const LoadedPlugin& plugin, const OpCase& op_case, Findings& findings, Layout layout)
     : plugin_(plugin) {
   std::vector<void*> data;
   for (const Operand& constant : op_case.constants) {
@@ -56,7 +56,7 @@ BoundKernel::BoundKernel(const LoadedPlugin& plugin, const OpCase& op_case, Find
     data.push_back(constant.shape.empty() ? nullptr : constants_.back().data());
   }
   OpDescription description(op_case, data);
-  if (!pack(description, findings)) return;
+  if (layout == Layout::kWanted && !pack(description, findings)) return;
   belay_error_t error = empty_error();
   const void* buffer = packed_ ? packed_->data() : nullptr;
   const belay_status_t status = plugin.compute().bind(plugin.instance(), description.get(), buffer,

@@ -22,11 +22,14 @@ using Findings = std::vector<Finding>;
 [[nodiscard]] std::optional<belay_support_t> ask(const LoadedPlugin& plugin, const belay_op_t& op,
                                                  Findings& findings);
 
+// Of the constants: the plugin's own when it wants one, or the file's in any case.
+enum class Layout { kWanted, kFile };
+
 class BoundKernel {
  public:
-  // Packs (when the plugin wants a layout of its own) and binds. kernel() is NULL, with findings, when a call
-  // fails.
-  BoundKernel(const LoadedPlugin& plugin, const OpCase& op_case, Findings& findings);
+  // Packs and binds. kernel() is NULL, with findings, when a call fails.
+  BoundKernel(const LoadedPlugin& plugin, const OpCase& op_case, Findings& findings,
+              Layout layout = Layout::kWanted);
   ~BoundKernel();
   BoundKernel(const BoundKernel&) = delete;
   BoundKernel& operator=(const BoundKernel&) = delete;

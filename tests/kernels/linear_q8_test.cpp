@@ -51,9 +51,10 @@ TEST_CASE("linear with 8-bit activations: values that are not finite touch their
   }
 }
 
-std::vector<std::uint8_t> run(const LoadedPlugin& plugin, const OpCase& op_case) {
+std::vector<std::uint8_t> run(const LoadedPlugin& plugin, const OpCase& op_case,
+                              Layout layout = Layout::kWanted) {
   Findings findings;
-  const BoundKernel bound(plugin, op_case, findings);
+  const BoundKernel bound(plugin, op_case, findings, layout);
   REQUIRE(bound.kernel() != nullptr);
   RunOperands operands(op_case, bound.workspace(op_case.tokens, findings));
   const belay_run_t arguments = operands.arguments();
@@ -97,6 +98,23 @@ TEST_CASE("linear with 8-bit activations: one token and many give the same bits"
           linear_case(dtype, BELAY_NUMERICS_ACT_Q8, {.tokens = tokens, .k = 768, .n = 21, .bias = true},
                       Fill::kNormal, WeightFill::kNormal, next_seed());
       for (const auto& plugin : loaded_plugins()) check_same_bits(*plugin, many);
+    }
+  }
+}
+
+TEST_CASE("linear with 8-bit activations: packed weights and the file's own give the same bits") {
+  for (const DType dtype : kQuantised) {
+    for (const std::size_t k : {32, 96, 160, 256, 576, 1280}) {
+      if (k % info(dtype).block_elems != 0) continue;
+      for (const std::size_t tokens : {1, 2, 7}) {
+        const OpCase op_case =
+            linear_case(dtype, BELAY_NUMERICS_ACT_Q8, {.tokens = tokens, .k = k, .n = 37, .bias = true},
+                        Fill::kNormal, WeightFill::kNormal, next_seed());
+        for (const auto& plugin : loaded_plugins()) {
+          INFO(plugin->name(), ": ", op_case.label);
+          CHECK(run(*plugin, op_case) == run(*plugin, op_case, Layout::kFile));
+        }
+      }
     }
   }
 }

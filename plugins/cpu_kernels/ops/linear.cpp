@@ -18,14 +18,14 @@ uint64_t align_up(uint64_t bytes) { return (bytes + 63) / 64 * 64; }
 
 class Linear final : public sdk::Kernel<Linear> {
  public:
-  Linear(sdk::Host host, const Weight& weight, const float* bias, int32_t numerics)
+  Linear(sdk::Host host, const Weight& weight, const float* bias, int32_t numerics, bool is_packed)
       : host_(host),
         weight_(weight),
         bias_(bias),
         unpack_(unpack_rows(weight.dtype)),
         one_token_(one_token_f32(weight.dtype)),
-        few_q8_(few_tokens_q8(weight.dtype)),
-        many_q8_(many_tokens_q8(weight.dtype)),
+        few_q8_(is_packed ? few_tokens_q8_packed(weight.dtype) : few_tokens_q8(weight.dtype)),
+        many_q8_(many_tokens_q8(weight.dtype, is_packed)),
         quantised_(numerics == BELAY_NUMERICS_ACT_Q8 && few_q8_.compute != nullptr) {}
 
   [[nodiscard]] uint64_t workspace(uint64_t tokens) const override {
@@ -152,18 +152,53 @@ bool supports(const belay_op_t& op, sdk::Support& answer) {
   return true;
 }
 
-sdk::KernelPtr bind(sdk::Host host, const belay_op_t& op) {
+int32_t numerics_of(const belay_op_t& op) {
+  return accepted_attributes<belay_linear_attributes_t>(op).numerics;
+}
+
+// The op's weight, its bytes at `data`.
+Weight weight_of(const belay_op_t& op, const uint8_t* data) {
   const belay_tensor_t& w = op.constants[0];
-  Weight weight{constant_data(w, "weight"), w.dtype, w.shape[0], w.shape[1], 0};
+  Weight weight{data, w.dtype, w.shape[0], w.shape[1], 0};
   row_bytes(w.dtype, w.shape[1], weight.row_bytes);
+  return weight;
+}
+
+// Weights that meet activations in 8 bits are packed; for f32 the file's own layout serves.
+uint64_t packed_bytes(const belay_op_t& op) {
+  if (numerics_of(op) != BELAY_NUMERICS_ACT_Q8) return 0;
+  const Packing packing = packing_of(weight_of(op, nullptr));
+  return static_cast<uint64_t>(packing.groups) * packing.group_bytes;
+}
+
+belay_status_t pack(sdk::Host host, const belay_op_t& op, void* to) {
+  constexpr uint64_t kBytesAtLeast = 64 << 10;  // of a thread's share
+  const Weight weight = weight_of(op, constant_data(op.constants[0], "weight"));
+  const Packing packing = packing_of(weight);
+  return host.parallel_for(static_cast<uint64_t>(packing.groups), kBytesAtLeast / packing.group_bytes + 1,
+                           [&](uint64_t begin, uint64_t end, uint32_t) {
+                             packing.pack(weight, static_cast<int64_t>(begin), static_cast<int64_t>(end),
+                                          static_cast<uint8_t*>(to));
+                           });
+}
+
+sdk::KernelPtr make(sdk::Host host, const belay_op_t& op, const void* data, bool is_packed) {
+  const Weight weight = weight_of(op, static_cast<const uint8_t*>(data));
   const belay_tensor_t* b = constant(op, 1);
   const auto* bias = b == nullptr ? nullptr : reinterpret_cast<const float*>(constant_data(*b, "bias"));
-  return std::make_unique<Linear>(host, weight, bias,
-                                  accepted_attributes<belay_linear_attributes_t>(op).numerics);
+  return std::make_unique<Linear>(host, weight, bias, numerics_of(op), is_packed);
+}
+
+sdk::KernelPtr bind(sdk::Host host, const belay_op_t& op) {
+  return make(host, op, constant_data(op.constants[0], "weight"), false);
+}
+
+sdk::KernelPtr bind_packed(sdk::Host host, const belay_op_t& op, const void* packed) {
+  return make(host, op, packed, true);
 }
 
 }  // namespace
 
-constinit const OpRow kLinear = {BELAY_OP_LINEAR, &supports, &bind};
+constinit const OpRow kLinear = {BELAY_OP_LINEAR, &supports, &bind, &packed_bytes, &pack, &bind_packed};
 
 }  // namespace belay::BELAY_ISA

@@ -5,13 +5,13 @@
 
 namespace belay::BELAY_ISA {
 
-// A weight matrix [rows, cols] as it lies in the file.
+// A weight matrix [rows, cols], as it lies in the file or packed (quant/packed.hpp).
 struct Weight {
   const uint8_t* data;
   int32_t dtype;
   int64_t rows;
   int64_t cols;
-  uint64_t row_bytes;  // from one row to the next
+  uint64_t row_bytes;  // of the file, from one row to the next
 };
 
 // Computes out[t][n] = x[t] . weight[n] (+ bias[n]) for the rows [begin, end) of the weight and all tokens.
@@ -74,7 +74,17 @@ struct QuantisedWay {
   void (*compute)(const LinearTask& task, const QuantisedActivations& x, int64_t begin, int64_t end);
 };
 QuantisedWay few_tokens_q8(int32_t dtype);
-QuantisedWay many_tokens_q8(int32_t dtype);
+QuantisedWay few_tokens_q8_packed(int32_t dtype);
+QuantisedWay many_tokens_q8(int32_t dtype, bool is_packed);
+
+// How a weight is packed: groups of rows of so many bytes each. `groups` is 0 for a weight that is computed
+// as the file has it.
+struct Packing {
+  int64_t groups;
+  uint64_t group_bytes;
+  void (*pack)(const Weight& weight, int64_t begin, int64_t end, uint8_t* to);  // groups [begin, end)
+};
+Packing packing_of(const Weight& weight);
 
 // Quantises x[0..cols), which is token `token` of `tokens`.
 void quantise_token(const float* x, int64_t cols, int64_t token, int64_t tokens,

@@ -1,5 +1,5 @@
-// What one token and many have in common on the quantised path of linear. A lane is a row, and a row's blocks
-// are added in order, so that both give the same bits.
+// What the ways to compute linear with quantised activations have in common. A lane is a row, and a row's
+// blocks are added in order, so that all give the same bits.
 #pragma once
 
 #include "plugins/cpu_kernels/ops/linear.hpp"

@@ -1,6 +1,6 @@
-// The quantised path of linear for one token and for so few that unpacking a panel would cost more: the
-// file's blocks are read once, a few rows side by side, as integer products of weight blocks and activation
-// blocks, scaled in float.
+// The quantised path of linear for one token, and for so few that unpacking a panel would cost more, over the
+// file's own blocks: a few rows side by side, as integer products of weight blocks and activation blocks,
+// scaled in float.
 #include "plugins/cpu_kernels/ops/linear_q8.hpp"
 
 #include <algorithm>

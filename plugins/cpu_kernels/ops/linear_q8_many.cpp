@@ -2,6 +2,7 @@
 // unpacked once to integers interleaved as [k / 4][row][4] that stay in L1 while a block of tokens passes, a
 // tile at a time; the block's activations over the chunk stay in L2 while all panels pass.
 #include "plugins/cpu_kernels/ops/linear_q8.hpp"
+#include "plugins/cpu_kernels/quant/packed.hpp"
 
 #include <algorithm>
 
@@ -41,9 +42,7 @@ struct Work {
 
 // 32 values of each row to [8][row][4], or [8][even, odd][row][2] int16.
 template <class F>
-inline void store_quants(const Bytes (&q)[kLanes], uint8_t* to) {
-  U8 quads[8];
-  interleave(q, quads);
+inline void store_panel_quads(const U8 (&quads)[8], uint8_t* to) {
 #pragma GCC unroll 8
   for (int i = 0; i < 8; ++i) {
     if constexpr (kBytes<F> == 1) {
@@ -55,8 +54,9 @@ inline void store_quants(const Bytes (&q)[kLanes], uint8_t* to) {
   }
 }
 
+// From the file's rows.
 template <class F>
-void fill(const Weight& weight, const Work& work, int group, Panel<F>& panel) {
+void fill_from_rows(const Weight& weight, const Work& work, int group, Panel<F>& panel) {
   Rows rows;
   const int64_t at = std::min(work.row + group * kLanes, weight.rows - 1);
   row_pointers(weight.data, weight.row_bytes, at, weight.rows - at, rows);
@@ -66,12 +66,47 @@ void fill(const Weight& weight, const Work& work, int group, Panel<F>& panel) {
     for (int i = 0; i < F::kBlock / 32; ++i) {
       Bytes q[kLanes];
       for (int r = 0; r < kLanes; ++r) q[r] = F::quants(rows[r], i);
-      store_quants<F>(q, &panel.q[group][(k + 32 * i) * kLanes * kBytes<F>]);
+      U8 quads[8];
+      interleave(q, quads);
+      store_panel_quads<F>(quads, &panel.q[group][(k + 32 * i) * kLanes * kBytes<F>]);
     }
     for (auto& r : rows) {
       prefetch_block<F>(r + kPanelRows * weight.row_bytes);  // of the next panel
       r += F::kBytes;
     }
+  }
+}
+
+// From packed groups of rows; past the last one it stands in, and what it gives is dropped.
+template <class F>
+void fill_from_packed(const Weight& weight, const Work& work, int group, Panel<F>& panel) {
+  using P = Packed<F>;
+  const int64_t index = std::min(work.row / kLanes + group, (weight.rows - 1) / kLanes);
+  const uint64_t group_bytes = P::group_bytes(weight.cols);
+  const uint8_t* start = weight.data + static_cast<uint64_t>(index) * group_bytes;
+  const auto fetch_next = [ahead = kPanelGroups * group_bytes](const uint8_t* from, int bytes) {
+    for (int line = 0; line < bytes; line += 64) __builtin_prefetch(from + ahead + line);
+  };
+  P::for_blocks(start, weight.cols, work.first, work.count,
+                [&](int64_t at, const uint8_t* scales, const uint8_t* quants) {
+                  const int64_t k = at - work.first;
+                  P::affine(scales, &panel.scale[group][k / F::kGroup], &panel.offset[group][k / F::kGroup]);
+                  fetch_next(scales, P::kScaleBytes);
+                  for (int i = 0; i < F::kBlock / 32; ++i, quants += P::Quants::kBytes) {
+                    U8 quads[8];
+                    P::Quants::load(quants, quads);
+                    store_panel_quads<F>(quads, &panel.q[group][(k + 32 * i) * kLanes * kBytes<F>]);
+                    fetch_next(quants, P::Quants::kBytes);
+                  }
+                });
+}
+
+template <class F, bool kIsPacked>
+void fill(const Weight& weight, const Work& work, int group, Panel<F>& panel) {
+  if constexpr (kIsPacked) {
+    fill_from_packed<F>(weight, work, group, panel);
+  } else {
+    fill_from_rows<F>(weight, work, group, panel);
   }
 }
 
@@ -236,7 +271,7 @@ void run_panel(const LinearTask& task, const QuantisedActivations& x, const Pane
   }
 }
 
-template <class F>
+template <class F, bool kIsPacked>
 void many_tokens(const LinearTask& task, const QuantisedActivations& x, int64_t begin, int64_t end) {
   Panel<F> panel;
   for (int64_t token = 0; token < task.tokens; token += kBlockTokens<F>) {
@@ -244,7 +279,7 @@ void many_tokens(const LinearTask& task, const QuantisedActivations& x, int64_t 
     do {
       work.count = std::min(kChunk, task.weight.cols - work.first);
       for (work.row = begin; work.row < end; work.row += kPanelRows) {
-        for (int g = 0; g < kPanelGroups; ++g) fill<F>(task.weight, work, g, panel);
+        for (int g = 0; g < kPanelGroups; ++g) fill<F, kIsPacked>(task.weight, work, g, panel);
         run_panel<F>(task, x, panel, work);
       }
       work.first += kChunk;
@@ -254,12 +289,17 @@ void many_tokens(const LinearTask& task, const QuantisedActivations& x, int64_t 
 
 }  // namespace
 
-QuantisedWay many_tokens_q8(int32_t dtype) {
+QuantisedWay many_tokens_q8(int32_t dtype, bool is_packed) {
   QuantisedWay way = {};
   visit(dtype, [&](auto format) {
     using F = decltype(format);
-    way = {{kSums<F>, F::kGroup, F::kZero, kBytes<F>, kTileWidth}, INT64_MAX, kPanelRows, &many_tokens<F>};
+    way = {{kSums<F>, F::kGroup, F::kZero, kBytes<F>, kTileWidth},
+           INT64_MAX,
+           kPanelRows,
+           &many_tokens<F, false>};
   });
+  if (!is_packed) return way;
+  visit_packed(dtype, [&](auto format) { way.compute = &many_tokens<decltype(format), true>; });
   return way;
 }
 

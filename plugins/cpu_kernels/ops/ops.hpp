@@ -15,6 +15,11 @@ struct OpRow {
   bool (*supports)(const belay_op_t& op, sdk::Support& answer);
   // A kernel for an op that supports() accepted, whose constants have data. Throws when memory is short.
   sdk::KernelPtr (*bind)(sdk::Host host, const belay_op_t& op);
+  // For ops whose constants may be packed: how many bytes that takes (0: these are not), doing it, and a
+  // kernel over the result.
+  uint64_t (*packed_bytes)(const belay_op_t& op) = nullptr;
+  belay_status_t (*pack)(sdk::Host host, const belay_op_t& op, void* to) = nullptr;
+  sdk::KernelPtr (*bind_packed)(sdk::Host host, const belay_op_t& op, const void* packed) = nullptr;
 };
 
 extern const OpRow kEmbed;

@@ -3,12 +3,19 @@
 // consecutive values:
 //
 //   kBlock, kBytes    values and bytes of a block                      kGroup   values of a group, 32 or 16
-//   kSigned           q is a signed byte and there is no offset; else q is unsigned and at most kMaxQuant
+//   kSigned           q is a signed byte and there is no offset; else q is unsigned
+//   kBits             of q
 //   kZero             when not 0, the offset is always -kZero * scale: q stands for q - kZero
 //   quants(block, i)  the 32 integers from value 32*i on
 //   affine(rows, scale, offset)   for the block at rows[r] of each of kLanes rows, lane r of scale[g] and
 //   offset[g] for
 //                     its kBlock/kGroup groups
+//
+// For the packed form (packed.hpp), which is made of the same numbers:
+//
+//   kHalves           where a block has its half floats: the scale, and the offset or what multiplies
+//   minimums kSmallBits        of the 16 small integers of a block, or 0 small(block, integers)   these: a
+//   scale for each group, then a minimum for each when there are two halves
 //
 // Both products are exact in float for every format, so the value has at most one rounding, as in GGUF's
 // reference.
@@ -43,6 +50,6 @@ inline constexpr int kGroups = F::kBlock / F::kGroup;
 // times the largest |q|, or |q - kZero| where the sum starts at -kZero times the activations' (it may wrap on
 // its way).
 template <class F>
-inline constexpr int kSumsInI16 = 32767 / (2 * 127 * (F::kZero != 0 ? F::kZero : F::kMaxQuant));
+inline constexpr int kSumsInI16 = 32767 / (2 * 127 * (F::kZero != 0 ? F::kZero : (1 << F::kBits) - 1));
 
 }  // namespace belay::BELAY_ISA

@@ -14,7 +14,9 @@ struct Q4_0 {
   static constexpr int kBytes = 18;
   static constexpr int kGroup = 32;
   static constexpr bool kSigned = false;
-  static constexpr int kMaxQuant = 15;
+  static constexpr int kBits = 4;
+  static constexpr int kHalves[] = {0};
+  static constexpr int kSmallBits = 0;
   static constexpr int kZero = 8;
 
   static Bytes quants(const uint8_t* block, int) { return load_nibbles(block + 2); }
@@ -30,7 +32,9 @@ struct Q4_1 {
   static constexpr int kBytes = 20;
   static constexpr int kGroup = 32;
   static constexpr bool kSigned = false;
-  static constexpr int kMaxQuant = 15;
+  static constexpr int kBits = 4;
+  static constexpr int kHalves[] = {0, 2};
+  static constexpr int kSmallBits = 0;
   static constexpr int kZero = 0;
 
   static Bytes quants(const uint8_t* block, int) { return load_nibbles(block + 4); }

@@ -50,19 +50,31 @@ inline void affine_k(const Rows& rows, F32* scale, F32* offset) {
   }
 }
 
+// The 8 scales, then the 8 minimums.
+inline void small_k(const uint8_t* block, uint8_t (&integers)[16]) {
+  uint8_t scales[8];
+  uint8_t minimums[8];
+  unpack_scales_k(block + 4, scales, minimums);
+  std::memcpy(integers, scales, 8);
+  std::memcpy(integers + 8, minimums, 8);
+}
+
 struct Q4_K {
   static constexpr int kDtype = BELAY_DTYPE_Q4_K;
   static constexpr int kBlock = 256;
   static constexpr int kBytes = 144;
   static constexpr int kGroup = 32;
   static constexpr bool kSigned = false;
-  static constexpr int kMaxQuant = 15;
+  static constexpr int kBits = 4;
+  static constexpr int kHalves[] = {0, 2};
+  static constexpr int kSmallBits = 6;
   static constexpr int kZero = 0;
 
   static Bytes quants(const uint8_t* block, int i) {
     return shift_right_and(load_bytes(block + 16 + 32 * (i / 2)), 4 * (i % 2), 15);
   }
   static void affine(const Rows& rows, F32* scale, F32* offset) { affine_k(rows, scale, offset); }
+  static void small(const uint8_t* block, uint8_t (&integers)[16]) { small_k(block, integers); }
 };
 
 struct Q5_K {
@@ -71,7 +83,9 @@ struct Q5_K {
   static constexpr int kBytes = 176;
   static constexpr int kGroup = 32;
   static constexpr bool kSigned = false;
-  static constexpr int kMaxQuant = 31;
+  static constexpr int kBits = 5;
+  static constexpr int kHalves[] = {0, 2};
+  static constexpr int kSmallBits = 6;
   static constexpr int kZero = 0;
 
   static Bytes quants(const uint8_t* block, int i) {
@@ -80,6 +94,7 @@ struct Q5_K {
     return shift_right_and(load_bytes(block + 48 + 32 * (i / 2)), 4 * (i % 2), 15) | fifth;
   }
   static void affine(const Rows& rows, F32* scale, F32* offset) { affine_k(rows, scale, offset); }
+  static void small(const uint8_t* block, uint8_t (&integers)[16]) { small_k(block, integers); }
 };
 
 }  // namespace belay::BELAY_ISA

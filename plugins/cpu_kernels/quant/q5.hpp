@@ -14,7 +14,9 @@ struct Q5_0 {
   static constexpr int kBytes = 22;
   static constexpr int kGroup = 32;
   static constexpr bool kSigned = false;
-  static constexpr int kMaxQuant = 31;
+  static constexpr int kBits = 5;
+  static constexpr int kHalves[] = {0};
+  static constexpr int kSmallBits = 0;
   static constexpr int kZero = 16;
 
   static Bytes quants(const uint8_t* block, int) {
@@ -32,7 +34,9 @@ struct Q5_1 {
   static constexpr int kBytes = 24;
   static constexpr int kGroup = 32;
   static constexpr bool kSigned = false;
-  static constexpr int kMaxQuant = 31;
+  static constexpr int kBits = 5;
+  static constexpr int kHalves[] = {0, 2};
+  static constexpr int kSmallBits = 0;
   static constexpr int kZero = 0;
 
   static Bytes quants(const uint8_t* block, int) {

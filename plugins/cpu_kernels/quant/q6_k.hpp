@@ -13,7 +13,9 @@ struct Q6_K {
   static constexpr int kBytes = 210;
   static constexpr int kGroup = 16;
   static constexpr bool kSigned = false;
-  static constexpr int kMaxQuant = 63;
+  static constexpr int kBits = 6;
+  static constexpr int kHalves[] = {208};
+  static constexpr int kSmallBits = 8;
   static constexpr int kZero = 32;
 
   static Bytes quants(const uint8_t* block, int i) {
@@ -24,6 +26,7 @@ struct Q6_K {
     const Bytes upper = run < 3 ? shift_left_and(top, 4 - 2 * run, 0x30) : shift_right_and(top, 2, 0x30);
     return shift_right_and(nibbles, run < 2 ? 0 : 4, 15) | upper;
   }
+  static void small(const uint8_t* block, uint8_t (&integers)[16]) { std::memcpy(integers, block + 192, 16); }
   static void affine(const Rows& rows, F32* scale, F32* offset) {
     const F32 d = gather_f16(rows, 208);
     for (int first = 0; first < 16; first += kLanes) {

@@ -11,7 +11,9 @@ struct Q8_0 {
   static constexpr int kBytes = 34;
   static constexpr int kGroup = 32;
   static constexpr bool kSigned = true;
-  static constexpr int kMaxQuant = 128;
+  static constexpr int kBits = 8;
+  static constexpr int kHalves[] = {0};
+  static constexpr int kSmallBits = 0;
   static constexpr int kZero = 0;
 
   static Bytes quants(const uint8_t* block, int) { return load_bytes(block + 2); }

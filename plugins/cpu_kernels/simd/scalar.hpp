@@ -9,7 +9,8 @@
 namespace belay::isa_scalar {
 
 inline constexpr int kLanes = 4;
-inline constexpr double kSlowness = 6;  // rough time relative to AVX2, for cost estimates
+inline constexpr bool kPacksWeights = false;  // the last link of a chain is ready without
+inline constexpr double kSlowness = 6;        // rough time relative to AVX2, for cost estimates
 inline constexpr int kTileTokens = 2;
 inline constexpr int64_t kPanelTokens = INT64_MAX;  // never: add_outer needs loads that broadcast
 
@@ -143,6 +144,7 @@ inline I32 round_to_i32(F32 a) {
 }
 inline F32 pow2(I32 n) { return {as<VecF32>((n.v + 127) << 23)}; }
 inline I32 shift_right(I32 a, int bits) { return {a.v >> bits}; }
+inline I32 shift_left(I32 a, int bits) { return {a.v << bits}; }
 inline I32 sum_rows(const I32 (&v)[4]) {
   F32 t[4];
   for (int i = 0; i < 4; ++i) t[i].v = as<VecF32>(v[i].v);
@@ -176,6 +178,7 @@ inline U8 shift_left(U8 a, int bits) { return {a.v << bits}; }
 inline I16 zero_i16() { return {VecI16{}}; }
 inline I16 operator+(I16 a, I16 b) { return {as<VecI16>(as<VecU16>(a.v) + as<VecU16>(b.v))}; }
 inline I16 as_i16(U8 a) { return {as<VecI16>(a.v)}; }
+inline I32 as_i32(U8 a) { return {as<VecI32>(a.v)}; }
 inline U8 as_u8(I16 a) { return {as<VecU16>(a.v)}; }
 inline I16 even_i8(U8 a) { return {as<VecI16>(a.v << 8) >> 8}; }
 inline I16 odd_i8(U8 a) { return {as<VecI16>(a.v) >> 8}; }

@@ -15,6 +15,7 @@
 //   dot_i16          pairs w0*a0 + w1*a1 summed in int32; int16 in the same ranges
 //   even_i8, odd_i8  every other signed byte, from the first or the second on, as int16
 //   widen            pairs of int16 summed in int32; sums of int16 wrap around
+//   kPacksWeights    whether weights are packed for this instruction set, or computed as the file has them
 #pragma once
 
 #include <cstdint>
@@ -85,6 +86,9 @@ inline void dot_halves(Bytes w, Bytes a, I32& first, I32& second) {
   first = part(0);
   if constexpr (kParts == 2) second = part(1);
 }
+
+// Byte i of each of kLanes quads.
+inline I32 signed_byte(U8 quads, int i) { return shift_right(shift_left(as_i32(quads), 24 - 8 * i), 24); }
 
 // Makes the compiler load what was stored here, with a broadcast or a widening on the way, where it would
 // rather shuffle registers: loads have ports of their own. Halves the instructions of unpacking with GCC 12.

@@ -169,6 +169,28 @@ TEST_CASE("a private layout is packed once, into memory of the core; other links
   CHECK(f.plugins[1].packs == 1);
 }
 
+TEST_CASE("a plugin that asks for memory that cannot be leaves the chain") {
+  Fixture f;
+  f.plugins[0].layout = 9;
+  f.plugins[0].alignment = 3;
+  REQUIRE(f.start().ok());
+  REQUIRE(f.run().ok());
+  CHECK(f.output == 2);
+}
+
+TEST_CASE("packed weights stand for the bytes of a file, not beside them") {
+  const std::array<std::byte, 64> bytes = {};
+  for (const bool in_file : {false, true}) {
+    Fixture f;
+    f.plugins[0].layout = 9;
+    f.graph.weights.push_back({"w", DType::kF32, {4, 4}, bytes, in_file});
+    f.graph.nodes[0].weights = {0};
+    REQUIRE(f.start().ok());
+    const std::uint64_t workspace = 4 * 8;
+    CHECK(f.dispatcher->bytes() == workspace + 100 - (in_file ? bytes.size() : 0));
+  }
+}
+
 TEST_CASE("a recorded assignment replays on the same plugins") {
   AssignmentHook recording;
   {

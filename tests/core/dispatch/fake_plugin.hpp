@@ -16,6 +16,7 @@ struct FakePlugin {
   bool opens = true;
   bool supports = true;
   std::uint32_t layout = 0;
+  std::uint64_t alignment = 64;
   std::set<int> failing_runs = {};  // by their order, from 0
   belay_status_t status = BELAY_INTERNAL;
   std::int32_t scope = BELAY_SCOPE_OP;
@@ -62,7 +63,7 @@ inline const belay_compute_t* fake_table() {
       [](belay_instance_t* instance, const belay_op_t*, belay_packed_t* packed, belay_error_t*) {
         packed->layout = plugin_of(instance).layout;
         packed->bytes = 100;
-        packed->alignment = 64;
+        packed->alignment = plugin_of(instance).alignment;
         return belay_status_t{BELAY_OK};
       },
       [](belay_instance_t* instance, const belay_op_t*, void* buffer, std::uint64_t bytes, belay_error_t*) {

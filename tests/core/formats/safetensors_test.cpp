@@ -58,6 +58,7 @@ TEST_CASE("a golden case opens with its tensors and types") {
   CHECK(logits->dtype == DType::kF32);
   CHECK(logits->shape == std::vector<std::uint64_t>{32, 512});
   CHECK(logits->data.size() == 32 * 512 * 4);
+  CHECK(logits->in_file);
   CHECK(file->find("gen_ids")->dtype == DType::kI32);
   CHECK(file->find("missing") == nullptr);
 }
@@ -70,6 +71,7 @@ TEST_CASE("a small file gives its values and attributes") {
   CHECK(file->attribute("format") == "pt");
   CHECK_FALSE(file->attribute("other").has_value());
   CHECK(file->find("b")->data.size() == 3);
+  CHECK_FALSE(file->find("b")->in_file);  // the text is no file: its pages must not be given back
   CHECK(file->find("b")->data.data() == std::as_bytes(std::span(text)).data() + text.size() - 3);
 }
 

@@ -1,0 +1,51 @@
+#include "core/dispatch/packed_weights.hpp"
+
+#include "core/base/checked.hpp"
+#include "core/base/format.hpp"
+
+#include <algorithm>
+#include <bit>
+
+namespace belay::dispatch {
+namespace {
+
+constexpr std::uint64_t kPage = 4096;
+
+std::uint64_t alignment_of(const belay_packed_t& form) {
+  return std::max<std::uint64_t>(form.alignment, memory::kAlignment);
+}
+
+}  // namespace
+
+std::uint64_t PackedWeights::room_for(const belay_packed_t& form) {
+  const CheckedU64 room = CheckedU64(form.bytes) + (alignment_of(form) - 1);
+  return room.value().value_or(~std::uint64_t{0});
+}
+
+void PackedWeights::reserve(std::uint64_t bytes) {
+  auto block = memory::Buffer::allocate(bytes, "packed weights", memory::Pages::kLarge);
+  if (block.ok()) block_ = *std::move(block);
+}
+
+Result<std::span<std::byte>> PackedWeights::take(const belay_packed_t& form) {
+  if (form.alignment > kPage || !std::has_single_bit(std::max<std::uint64_t>(form.alignment, 1))) {
+    return fail(ErrorCode::kNoPlugin, "packed weights aligned to {} bytes: no power of two up to {}",
+                form.alignment, kPage);
+  }
+  const std::uint64_t begin = (used_ + alignment_of(form) - 1) & ~(alignment_of(form) - 1);
+  if (begin <= block_.size() && form.bytes <= block_.size() - begin) {
+    used_ = begin + form.bytes;
+    return std::span(block_.data() + begin, form.bytes);
+  }
+  BELAY_TRY_ASSIGN(memory::Buffer other, memory::Buffer::allocate(form.bytes, "packed weights"));
+  others_.push_back(std::move(other));
+  return std::span(others_.back().data(), others_.back().size());
+}
+
+std::uint64_t PackedWeights::bytes() const {
+  std::uint64_t total = used_;
+  for (const memory::Buffer& other : others_) total += other.size();
+  return total;
+}
+
+}  // namespace belay::dispatch
