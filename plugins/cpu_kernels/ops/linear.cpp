@@ -23,6 +23,7 @@ class Linear final : public sdk::Kernel<Linear> {
         weight_(weight),
         bias_(bias),
         unpack_(unpack_rows(weight.dtype)),
+        packed_floats_(is_packed ? packed_floats(weight.dtype) : PackedFloatWay{}),
         one_token_(one_token_f32(weight.dtype)),
         few_q8_(is_packed ? few_tokens_q8_packed(weight.dtype) : few_tokens_q8(weight.dtype)),
         many_q8_(many_tokens_q8(weight.dtype, is_packed)),
@@ -30,7 +31,9 @@ class Linear final : public sdk::Kernel<Linear> {
 
   [[nodiscard]] uint64_t workspace(uint64_t tokens) const override {
     if (quantised_) return layout(tokens).bytes;
-    return tokens < kPanelTokens ? 0 : host_.max_concurrency() * kPanelFloatsF32 * sizeof(float);
+    const auto without = static_cast<uint64_t>(
+        packed_floats_.tokens != nullptr ? packed_floats_.tokens_without_panels : kPanelTokens - 1);
+    return tokens <= without ? 0 : host_.max_concurrency() * kPanelFloatsF32 * sizeof(float);
   }
 
   belay_status_t run(const belay_run_t& arguments) {
@@ -82,7 +85,19 @@ class Linear final : public sdk::Kernel<Linear> {
                               });
   }
 
+  belay_status_t run_packed_floats(const LinearTask& task, const float* x, float* panels) const {
+    return for_rows(kPanelRowsF32, task.tokens, [&](int64_t begin, int64_t end, uint32_t worker) {
+      if (task.tokens == 1) {
+        packed_floats_.one_token(task, x, begin, end);
+      } else {
+        float* own = panels == nullptr ? nullptr : panels + worker * kPanelFloatsF32;
+        packed_floats_.tokens(task, x, begin, end, own);
+      }
+    });
+  }
+
   belay_status_t run_f32(const LinearTask& task, const float* x, float* panels) const {
+    if (packed_floats_.tokens != nullptr) return run_packed_floats(task, x, panels);
     if (task.tokens >= kPanelTokens) {
       return for_rows(kPanelRowsF32, task.tokens, [&](int64_t begin, int64_t end, uint32_t worker) {
         many_tokens_f32(task, unpack_, x, begin, end, panels + worker * kPanelFloatsF32);
@@ -120,6 +135,7 @@ class Linear final : public sdk::Kernel<Linear> {
   Weight weight_;
   const float* bias_;
   UnpackRows unpack_;
+  PackedFloatWay packed_floats_;
   OneTokenF32 one_token_;
   QuantisedWay few_q8_;
   QuantisedWay many_q8_;
@@ -164,17 +180,15 @@ Weight weight_of(const belay_op_t& op, const uint8_t* data) {
   return weight;
 }
 
-// Weights that meet activations in 8 bits are packed; for f32 the file's own layout serves.
 uint64_t packed_bytes(const belay_op_t& op) {
-  if (numerics_of(op) != BELAY_NUMERICS_ACT_Q8) return 0;
-  const Packing packing = packing_of(weight_of(op, nullptr));
+  const Packing packing = packing_of(weight_of(op, nullptr), numerics_of(op));
   return static_cast<uint64_t>(packing.groups) * packing.group_bytes;
 }
 
 belay_status_t pack(sdk::Host host, const belay_op_t& op, void* to) {
   constexpr uint64_t kBytesAtLeast = 64 << 10;  // of a thread's share
   const Weight weight = weight_of(op, constant_data(op.constants[0], "weight"));
-  const Packing packing = packing_of(weight);
+  const Packing packing = packing_of(weight, numerics_of(op));
   return host.parallel_for(static_cast<uint64_t>(packing.groups), kBytesAtLeast / packing.group_bytes + 1,
                            [&](uint64_t begin, uint64_t end, uint32_t) {
                              packing.pack(weight, static_cast<int64_t>(begin), static_cast<int64_t>(end),

@@ -39,6 +39,15 @@ inline constexpr uint64_t kPanelFloatsF32 = uint64_t{96} * 512;
 // k over which one vector accumulates; a multiple of every block.
 inline constexpr int64_t kF32Chunk = 512;
 
+// Packed floats, the activations as they are: one chain for each output over a chunk of k, chunks added in
+// order, whatever the number of tokens.
+struct PackedFloatWay {
+  void (*one_token)(const LinearTask& task, const float* x, int64_t begin, int64_t end);
+  void (*tokens)(const LinearTask& task, const float* x, int64_t begin, int64_t end, float* panels);
+  int64_t tokens_without_panels;  // how many `tokens` takes without kPanelFloatsF32 of a thread's own memory
+};
+PackedFloatWay packed_floats(int32_t dtype);
+
 // Activations in blocks of 32 signed bytes with one scale each, in a workspace. A block that holds a NaN or
 // an infinity has scale NaN, so that what it touches is NaN. Tokens lie in tiles of ActivationFormat::tile,
 // the last one of what is left, and take turns in them; a tile that begins with token t lies t rows behind
@@ -77,14 +86,15 @@ QuantisedWay few_tokens_q8(int32_t dtype);
 QuantisedWay few_tokens_q8_packed(int32_t dtype);
 QuantisedWay many_tokens_q8(int32_t dtype, bool is_packed);
 
-// How a weight is packed: groups of rows of so many bytes each. `groups` is 0 for a weight that is computed
-// as the file has it.
+// How a weight is packed: groups of rows of so many bytes each. Floats become panels [k][kTileWidth rows],
+// blocks what quant/packed.hpp says when they meet activations in 8 bits. `groups` is 0 for a weight that is
+// computed as the file has it.
 struct Packing {
   int64_t groups;
   uint64_t group_bytes;
   void (*pack)(const Weight& weight, int64_t begin, int64_t end, uint8_t* to);  // groups [begin, end)
 };
-Packing packing_of(const Weight& weight);
+Packing packing_of(const Weight& weight, int32_t numerics);
 
 // Quantises x[0..cols), which is token `token` of `tokens`.
 void quantise_token(const float* x, int64_t cols, int64_t token, int64_t tokens,

@@ -14,8 +14,9 @@ inline constexpr int kTileVectors = 2;
 inline constexpr int kTileWidth = kTileVectors * kLanes;
 
 // acc[r][j] += sum over k < count of a[r][k] * b[k][j], for j in vectors.
-template <int kRows, int kVectors>
-[[gnu::always_inline]] inline void add_outer(RowsOf<const float> a, RowsOf<const float> b, int64_t count,
+template <int kRows, int kVectors, class Element = float>
+[[gnu::always_inline]] inline void add_outer(RowsOf<const float> a,
+                                             RowsOf<const std::type_identity_t<Element>> b, int64_t count,
                                              F32 (&acc)[kRows][kVectors]) {
 #pragma GCC unroll 4
   for (int64_t k = 0; k < count; ++k) {

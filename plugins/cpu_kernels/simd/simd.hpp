@@ -104,6 +104,10 @@ struct Half {
 inline float to_float(float a) { return a; }
 inline float to_float(Half a) { return half_to_float(a.bits); }
 inline F32 load(const Half* from) { return load_f16(from); }
+struct Bfloat {
+  uint16_t bits;
+};
+inline F32 load(const Bfloat* from) { return load_bf16(from); }
 inline F32 load_partial(const Half* from, int count) {
   Half all[kLanes] = {};
   for (int i = 0; i < count; ++i) all[i] = from[i];
