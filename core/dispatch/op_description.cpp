@@ -35,8 +35,8 @@ OpDescription::OpDescription(const graph::Graph& graph, const graph::Node& node,
     auto* bytes = const_cast<std::byte*>(weight.data.data());
     constants_.push_back(memory::describe(weight.dtype, weight.shape, bytes));
   }
-  if (auto* linear = std::get_if<belay_linear_attributes_t>(&attributes_))
-    linear->numerics = std::min(linear->numerics, numerics);
+  auto* linear = std::get_if<belay_linear_attributes_t>(&attributes_);
+  if (linear != nullptr && numerics == BELAY_NUMERICS_F32) linear->numerics = numerics;
 }
 
 belay_op_t OpDescription::op() const {

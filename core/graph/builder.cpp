@@ -89,8 +89,7 @@ ValueId Builder::linear(std::string name, ValueId x, const Linear& layer) {
     expect_vector(*layer.bias, outputs);
     weights.push_back(*layer.bias);
   }
-  const belay_linear_attributes_t attributes = {
-      sizeof attributes, layer.may_quantise ? BELAY_NUMERICS_ACT_Q8 : BELAY_NUMERICS_F32};
+  const belay_linear_attributes_t attributes = {sizeof attributes, layer.numerics};
   return node(Op::kLinear, std::move(name), attributes, {x}, std::move(weights), {shape(x).front(), outputs});
 }
 

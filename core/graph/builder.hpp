@@ -25,12 +25,12 @@ class Builder {
 
   // ids (M) i32, table (vocab, width) -> (M, width); a row of zeros for the id -1
   [[nodiscard]] ValueId embed(std::string name, ValueId ids, WeightId table);
-  // x (M, K), weight (N, K), bias (N) -> (M, N). What a plan may quantise it does not have to: see
-  // BELAY_NUMERICS_*.
+  // x (M, K), weight (N, K), bias (N) -> (M, N).
   struct Linear {
     WeightId weight;
     std::optional<WeightId> bias = std::nullopt;
-    bool may_quantise = true;  // the activations, where the level allows it
+    std::int32_t numerics =
+        BELAY_NUMERICS_ACT_Q8;  // of the activations, where the level allows less than f32
   };
   [[nodiscard]] ValueId linear(std::string name, ValueId x, const Linear& layer);
   // Over the last dimension of x.

@@ -76,6 +76,11 @@ OpCase linear_case(DType weight, std::int32_t numerics, const LinearShape& shape
     if (enough) op_case.nmse_reference = alternatives[0].values;
     op_case.nmse_limit = 5e-4;
   }
+  if (numerics == BELAY_NUMERICS_ACT_Q16 && is_quantised(weight)) {
+    const reference::Dequantised split{decoded.values, decoded.split_magnitudes, {}};
+    alternatives.push_back(expect_linear("q16 activations", exact, reference::q16_doubt(exact, k), split,
+                                         to_doubles(bias), size));
+  }
   op_case.expected.push_back(std::move(alternatives));
   return op_case;
 }

@@ -91,30 +91,38 @@ void check_same_bits(const LoadedPlugin& plugin, const OpCase& many) {
   }
 }
 
-TEST_CASE("linear with 8-bit activations: one token and many give the same bits") {
+constexpr std::int32_t kQuantisedNumerics[] = {BELAY_NUMERICS_ACT_Q8, BELAY_NUMERICS_ACT_Q16};
+
+TEST_CASE("linear with quantised activations: one token and many give the same bits") {
   for (const DType dtype : kQuantised) {
-    for (const std::size_t tokens : {2, 3, 5, 131}) {
-      const OpCase many =
-          linear_case(dtype, BELAY_NUMERICS_ACT_Q8, {.tokens = tokens, .k = 768, .n = 21, .bias = true},
-                      Fill::kNormal, WeightFill::kNormal, next_seed());
-      for (const auto& plugin : loaded_plugins()) check_same_bits(*plugin, many);
+    for (const std::int32_t numerics : kQuantisedNumerics) {
+      for (const std::size_t tokens : {2, 3, 5, 131}) {
+        const OpCase many = linear_case(dtype, numerics, {.tokens = tokens, .k = 768, .n = 21, .bias = true},
+                                        Fill::kNormal, WeightFill::kNormal, next_seed());
+        for (const auto& plugin : loaded_plugins()) check_same_bits(*plugin, many);
+      }
     }
   }
 }
 
-TEST_CASE("linear with 8-bit activations: packed weights and the file's own give the same bits") {
+// Packed weights and the file's own give the same bits.
+void check_layouts(DType dtype, std::int32_t numerics, const LinearShape& shape) {
+  const OpCase op_case = linear_case(dtype, numerics, shape, Fill::kNormal, WeightFill::kNormal, next_seed());
+  for (const auto& plugin : loaded_plugins()) {
+    INFO(plugin->name(), ": ", op_case.label);
+    CHECK(run(*plugin, op_case) == run(*plugin, op_case, Layout::kFile));
+  }
+}
+
+TEST_CASE("linear with quantised activations: packed weights and the file's own give the same bits") {
   for (const DType dtype : kQuantised) {
     for (const std::size_t k : {32, 96, 160, 256, 576, 1280}) {
       if (k % info(dtype).block_elems != 0) continue;
-      for (const std::size_t tokens : {1, 2, 7}) {
-        const OpCase op_case =
-            linear_case(dtype, BELAY_NUMERICS_ACT_Q8, {.tokens = tokens, .k = k, .n = 37, .bias = true},
-                        Fill::kNormal, WeightFill::kNormal, next_seed());
-        for (const auto& plugin : loaded_plugins()) {
-          INFO(plugin->name(), ": ", op_case.label);
-          CHECK(run(*plugin, op_case) == run(*plugin, op_case, Layout::kFile));
-        }
-      }
+      check_layouts(dtype, BELAY_NUMERICS_ACT_Q8, {.tokens = 1, .k = k, .n = 37, .bias = true});
+      check_layouts(dtype, BELAY_NUMERICS_ACT_Q8, {.tokens = 2, .k = k, .n = 16});
+      check_layouts(dtype, BELAY_NUMERICS_ACT_Q8, {.tokens = 7, .k = k, .n = 37});
+      check_layouts(dtype, BELAY_NUMERICS_ACT_Q16, {.tokens = 1, .k = k, .n = 37});
+      check_layouts(dtype, BELAY_NUMERICS_ACT_Q16, {.tokens = 3, .k = k, .n = 37, .bias = true});
     }
   }
 }

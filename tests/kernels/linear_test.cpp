@@ -13,10 +13,11 @@ namespace {
 constexpr DType kWeightTypes[] = {DType::kF32,  DType::kF16,  DType::kBF16, DType::kQ8_0,
                                   DType::kQ4_0, DType::kQ4_1, DType::kQ5_0, DType::kQ5_1,
                                   DType::kQ4_K, DType::kQ5_K, DType::kQ6_K};
-constexpr std::int32_t kNumerics[] = {BELAY_NUMERICS_F32, BELAY_NUMERICS_ACT_Q8};
+constexpr std::int32_t kNumerics[] = {BELAY_NUMERICS_F32, BELAY_NUMERICS_ACT_Q8, BELAY_NUMERICS_ACT_Q16};
 
 std::string group(DType dtype, std::int32_t numerics) {
-  return "linear " + std::string(to_string(dtype)) + (numerics == BELAY_NUMERICS_F32 ? " f32" : " act_q8");
+  constexpr const char* kNames[] = {" f32", " act_q8", " act_q16"};
+  return std::string("linear ") + std::string(to_string(dtype)) + kNames[numerics];
 }
 
 // Around vector widths and unrolled loops for plain types; one, few and many blocks otherwise.

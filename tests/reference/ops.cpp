@@ -41,6 +41,7 @@ Values linear(View x, View weight, View bias, const LinearSize& size) {
 namespace {
 
 constexpr std::size_t kActivationBlock = 32;
+constexpr double kNearlyDenormal = 1e-36;  // floats have few bits left near 2^-126
 
 void quantise_block(View block, QuantisedActivations& to) {
   double largest = 0.0;
@@ -49,10 +50,8 @@ void quantise_block(View block, QuantisedActivations& to) {
     finite = finite && std::isfinite(value);
     largest = std::max(largest, std::fabs(value));
   }
-  // Float arithmetic of an implementation moves x / scale by about 127 * 2^-23; it has few bits left near
-  // 2^-126.
+  // Float arithmetic of an implementation moves x / scale by about 127 * 2^-23.
   constexpr double kTieWidth = 1e-4;
-  constexpr double kNearlyDenormal = 1e-36;
   const double scale = largest / 127.0;
   for (const double value : block) {
     const double steps = scale == 0.0 ? 0.0 : value / scale;
@@ -76,6 +75,19 @@ QuantisedActivations quantise_activations(View x, std::size_t k) {
     }
   }
   return result;
+}
+
+Values q16_doubt(View x, std::size_t k) {
+  Values doubt;
+  for (std::size_t row = 0; row < x.size(); row += k) {
+    for (std::size_t i = 0; i < k; i += kActivationBlock) {
+      double largest = 0.0;
+      const View block = x.subspan(row + i, std::min(kActivationBlock, k - i));
+      for (const double value : block) largest = std::max(largest, std::abs(value));
+      doubt.insert(doubt.end(), block.size(), largest < kNearlyDenormal ? largest : largest * 0x1p-15);
+    }
+  }
+  return doubt;
 }
 
 Values rms_norm(View x, View weight, double epsilon) {

@@ -36,6 +36,10 @@ struct QuantisedActivations {
 };
 [[nodiscard]] QuantisedActivations quantise_activations(View x, std::size_t k);
 
+// How far each activation may be from itself under BELAY_NUMERICS_ACT_Q16: max|x| / 2^15 of its block of 32,
+// or all of it in a block that is next to denormal, as with 8 bits.
+[[nodiscard]] Values q16_doubt(View x, std::size_t k);
+
 // x [..., D], weight [D] -> as x
 [[nodiscard]] Values rms_norm(View x, View weight, double epsilon);
 [[nodiscard]] Values layer_norm(View x, View weight, View bias, double epsilon);

@@ -46,6 +46,17 @@ TEST_CASE("quantised activations lie on the grid of their block") {
   CHECK(near(quantise_activations(x, 33).values[32], 1.0));
 }
 
+TEST_CASE("activations of 16 bits are in doubt by a share of their block's largest") {
+  Values x(66, 1.0);
+  x[3] = -32768.0;
+  const Values doubt = q16_doubt(x, 33);
+  CHECK(doubt[0] == 1.0);
+  CHECK(doubt[31] == 1.0);
+  CHECK(doubt[32] == 0x1p-15);
+  CHECK(doubt[33] == 0x1p-15);
+  CHECK(doubt.size() == 66);
+}
+
 TEST_CASE("norms") {
   const Values ones = {1, 1};
   const Values zeros = {0, 0};

@@ -27,10 +27,11 @@ class Linear final : public sdk::Kernel<Linear> {
         one_token_(one_token_f32(weight.dtype)),
         few_q8_(is_packed ? few_tokens_q8_packed(weight.dtype) : few_tokens_q8(weight.dtype)),
         many_q8_(many_tokens_q8(weight.dtype, is_packed)),
-        quantised_(numerics == BELAY_NUMERICS_ACT_Q8 && few_q8_.compute != nullptr) {}
+        quantised_(numerics != BELAY_NUMERICS_F32 && few_q8_.compute != nullptr),
+        parts_(numerics == BELAY_NUMERICS_ACT_Q16 ? 2 : 1) {}
 
   [[nodiscard]] uint64_t workspace(uint64_t tokens) const override {
-    if (quantised_) return layout(tokens).bytes;
+    if (quantised_) return layout(tokens * parts_).bytes;
     const auto without = static_cast<uint64_t>(
         packed_floats_.tokens != nullptr ? packed_floats_.tokens_without_panels : kPanelTokens - 1);
     return tokens <= without ? 0 : host_.max_concurrency() * kPanelFloatsF32 * sizeof(float);
@@ -49,10 +50,12 @@ class Linear final : public sdk::Kernel<Linear> {
   }
 
  private:
-  // Where the quantised activations lie in the workspace.
+  // Where the quantised activations lie in the workspace, and behind them what the parts of a token give,
+  // when there are two.
   struct Layout {
     uint64_t scale;
     uint64_t sum;
+    uint64_t products;
     uint64_t bytes;
   };
   [[nodiscard]] Layout layout(uint64_t tokens) const {
@@ -61,7 +64,8 @@ class Linear final : public sdk::Kernel<Linear> {
     Layout l{};
     l.scale = align_up(tokens * cols * static_cast<uint64_t>(format.bytes));
     l.sum = l.scale + align_up(tokens * (cols / 32) * 4);
-    l.bytes = l.sum + align_up(tokens * (cols / static_cast<uint64_t>(format.group)) * 4);
+    l.products = l.sum + align_up(tokens * (cols / static_cast<uint64_t>(format.group)) * 4);
+    l.bytes = l.products + (parts_ > 1 ? align_up(tokens * static_cast<uint64_t>(weight_.rows) * 4) : 0);
     return l;
   }
   [[nodiscard]] const QuantisedWay& way_of(uint64_t tokens) const {
@@ -113,22 +117,51 @@ class Linear final : public sdk::Kernel<Linear> {
   }
 
   belay_status_t run_quantised(const LinearTask& task, const float* x, uint8_t* scratch) const {
-    const Layout l = layout(static_cast<uint64_t>(task.tokens));
-    const QuantisedWay& way = way_of(static_cast<uint64_t>(task.tokens));
+    const auto tokens = static_cast<uint64_t>(task.tokens) * parts_;
+    const Layout l = layout(tokens);
+    const QuantisedWay& way = way_of(tokens);
     const QuantisedActivations activations = {scratch, reinterpret_cast<float*>(scratch + l.scale),
                                               reinterpret_cast<uint32_t*>(scratch + l.sum)};
+    const belay_status_t status = quantise(task, x, way.activations, activations);
+    if (status != BELAY_OK) return status;
+    LinearTask products = task;
+    if (parts_ > 1) {
+      products = {weight_, nullptr, static_cast<int64_t>(tokens),
+                  reinterpret_cast<float*>(scratch + l.products)};
+    }
+    return for_rows(way.unit, products.tokens, [&](int64_t begin, int64_t end, uint32_t) {
+      way.compute(products, activations, begin, end);
+      if (parts_ > 1) add_parts(task, products.out, begin, end);
+    });
+  }
+
+  belay_status_t quantise(const LinearTask& task, const float* x, const ActivationFormat& format,
+                          const QuantisedActivations& to) const {
     const int64_t cols = weight_.cols;
     const double row_ns = kSlowness * static_cast<double>(cols) / 4;
-    const belay_status_t status = host_.parallel_for(
+    return host_.parallel_for(
         static_cast<uint64_t>(task.tokens), grain_for(row_ns), [&](uint64_t begin, uint64_t end, uint32_t) {
           for (auto t = static_cast<int64_t>(begin); t < static_cast<int64_t>(end); ++t) {
-            quantise_token(x + t * cols, cols, t, task.tokens, way.activations, activations);
+            if (parts_ > 1) {
+              quantise_token_twice(x + t * cols, cols, 2 * t, 2 * task.tokens, format, to);
+            } else {
+              quantise_token(x + t * cols, cols, t, task.tokens, format, to);
+            }
           }
         });
-    if (status != BELAY_OK) return status;
-    return for_rows(way.unit, task.tokens, [&](int64_t begin, int64_t end, uint32_t) {
-      way.compute(task, activations, begin, end);
-    });
+  }
+
+  // out[t] = products[2t] + products[2t + 1] (+ bias) for the rows [begin, end).
+  static void add_parts(const LinearTask& task, const float* products, int64_t begin, int64_t end) {
+    const int64_t rows = task.weight.rows;
+    for (int64_t t = 0; t < task.tokens; ++t) {
+      const float* coarse = products + 2 * t * rows;
+      const float* fine = coarse + rows;
+      float* out = task.out + t * rows;
+      for (int64_t r = begin; r < end; ++r) out[r] = coarse[r] + fine[r];
+      if (task.bias == nullptr) continue;
+      for (int64_t r = begin; r < end; ++r) out[r] += task.bias[r];
+    }
   }
 
   sdk::Host host_;
@@ -140,12 +173,13 @@ class Linear final : public sdk::Kernel<Linear> {
   QuantisedWay few_q8_;
   QuantisedWay many_q8_;
   bool quantised_;
+  uint64_t parts_;  // tokens of 8 bits that stand for one
 };
 
 bool supports(const belay_op_t& op, sdk::Support& answer) {
   belay_linear_attributes_t attributes{};
   if (!has_operands(op, 1, 1, 2, 1, answer) || !read_attributes(op, attributes, answer)) return false;
-  if (attributes.numerics != BELAY_NUMERICS_F32 && attributes.numerics != BELAY_NUMERICS_ACT_Q8) {
+  if (attributes.numerics < BELAY_NUMERICS_F32 || attributes.numerics > BELAY_NUMERICS_ACT_Q16) {
     return answer.no(BELAY_UNSUPPORTED, "unknown numerics %d", attributes.numerics);
   }
   const belay_tensor_t& weight = op.constants[0];

@@ -100,4 +100,9 @@ Packing packing_of(const Weight& weight, int32_t numerics);
 void quantise_token(const float* x, int64_t cols, int64_t token, int64_t tokens,
                     const ActivationFormat& format, const QuantisedActivations& to);
 
+// The same with 16 bits, as two tokens of 8 whose products add up: `token` has the coarse part, the one
+// behind it what is left.
+void quantise_token_twice(const float* x, int64_t cols, int64_t token, int64_t tokens,
+                          const ActivationFormat& format, const QuantisedActivations& to);
+
 }  // namespace belay::BELAY_ISA

@@ -51,7 +51,7 @@ Packing packing_of(const Weight& weight, int32_t numerics) {
   if (weight.dtype == BELAY_DTYPE_F16 || weight.dtype == BELAY_DTYPE_BF16)
     return float_packing<uint16_t>(weight);
   Packing packing = {};
-  if (numerics != BELAY_NUMERICS_ACT_Q8) return packing;
+  if (numerics == BELAY_NUMERICS_F32) return packing;
   visit_packed(weight.dtype, [&](auto format) {
     using F = decltype(format);
     packing = {(weight.rows + kLanes - 1) / kLanes, Packed<F>::group_bytes(weight.cols), &pack_blocks<F>};

@@ -10,6 +10,7 @@ namespace belay::BELAY_ISA {
 namespace {
 
 constexpr int kStreams = 2;
+constexpr int64_t kMostTokens = 2;  // from more on a panel pays off
 
 // The products of a group of values: lane r belongs to row r.
 template <class F>
@@ -97,17 +98,13 @@ void few_tokens(const LinearTask& task, const QuantisedActivations& x, int64_t b
   for (int64_t row = begin + kStreams * part; row < end; row += kLanes) run_groups<F, 1>(task, x, row, 0);
 }
 
-// From more on unpacking pays off: later where packed values need no unpacking and panels are int16.
-template <class F>
-inline constexpr int64_t kMostTokens = F::kSigned ? 2 : 1;
-
 }  // namespace
 
 QuantisedWay few_tokens_q8_packed(int32_t dtype) {
   QuantisedWay way = {};
   visit_packed(dtype, [&](auto format) {
     using F = decltype(format);
-    way = {{kSums<F>, F::kGroup, F::kZero, 1, 1}, kMostTokens<F>, kLanes, &few_tokens<F>};
+    way = {{kSums<F>, F::kGroup, F::kZero, 1, 1}, kMostTokens, kLanes, &few_tokens<F>};
   });
   return way;
 }

@@ -10,8 +10,8 @@ namespace {
 
 constexpr int kVectors = 32 / kLanes;
 
-// One block of 32: its scale, and the integers in v.
-float quantise_block(const float* x, I32 (&v)[kVectors]) {
+// One block of 32 as integers in [-limit, limit]: its scale, and the integers in v.
+float quantise_block(const float* x, float limit, I32 (&v)[kVectors]) {
   F32 value[kVectors];
   F32 largest = zero();
   F32 poison = zero();
@@ -23,9 +23,9 @@ float quantise_block(const float* x, I32 (&v)[kVectors]) {
   const float top = max_lane(largest);
   // Below this the inverse overflows; such values are 0 to any sum of ordinary ones.
   constexpr float kSmallest = 0x1p-110f;
-  const F32 inverse = splat(top >= kSmallest ? 127.0f / top : 0.0f);
+  const F32 inverse = splat(top >= kSmallest ? limit / top : 0.0f);
   for (int i = 0; i < kVectors; ++i) v[i] = round_to_i32(value[i] * inverse);
-  return (top >= kSmallest ? top / 127.0f : 0.0f) + sum(poison);
+  return (top >= kSmallest ? top / limit : 0.0f) + sum(poison);
 }
 
 // The sum over kCount of the vectors, in the representation of `format`. Of a block that is not finite the
@@ -61,30 +61,73 @@ void store_wide_quads(const int8_t (&q)[32], int64_t width, uint8_t* to) {
   }
 }
 
+// Where a token's blocks go.
+class TokenWriter {
+ public:
+  TokenWriter(int64_t cols, int64_t token, int64_t tokens, const ActivationFormat& format,
+              const QuantisedActivations& to)
+      : format_(format) {
+    const int64_t lane = token % format.tile;
+    const int64_t first = token - lane;
+    width_ = std::min(format.tile, tokens - first);
+    q_ = to.q + first * cols * format.bytes + 4 * lane;
+    scale_ = to.scale + first * (cols / 32) + lane;
+    sums_ = to.sum + first * (cols / format.group) + lane;
+  }
+
+  // The next block.
+  void write(const I32 (&v)[kVectors], float scale) {
+    alignas(32) int8_t bytes[32];
+    for (int i = 0; i < kVectors; i += 4) store_i8(v[i], v[i + 1], v[i + 2], v[i + 3], bytes + i * kLanes);
+    if (format_.bytes == 1) {
+      store_quads(bytes, width_, q_);
+    } else {
+      store_wide_quads(bytes, width_, q_);
+    }
+    q_ += 32 * width_ * format_.bytes;
+    *scale_ = scale;
+    scale_ += width_;
+    if (format_.sums == Sums::kNone) return;
+    const int count = format_.group / kLanes;
+    for (int i = 0; i < kVectors; i += count, sums_ += width_) *sums_ = sum_of(v + i, count, scale, format_);
+  }
+
+ private:
+  ActivationFormat format_;
+  int64_t width_;
+  uint8_t* q_;
+  float* scale_;
+  uint32_t* sums_;
+};
+
 }  // namespace
 
 void quantise_token(const float* x, int64_t cols, int64_t token, int64_t tokens,
                     const ActivationFormat& format, const QuantisedActivations& to) {
-  const int64_t lane = token % format.tile;
-  const int64_t first = token - lane;
-  const int64_t width = std::min(format.tile, tokens - first);
-  uint8_t* q = to.q + first * cols * format.bytes + 4 * lane;
-  float* scale = to.scale + first * (cols / 32) + lane;
-  uint32_t* sums = to.sum + first * (cols / format.group) + lane;
+  TokenWriter writer(cols, token, tokens, format, to);
   for (int64_t k = 0; k < cols; k += 32) {
     I32 v[kVectors];
-    const float d = quantise_block(x + k, v);
-    alignas(32) int8_t bytes[32];
-    for (int i = 0; i < kVectors; i += 4) store_i8(v[i], v[i + 1], v[i + 2], v[i + 3], bytes + i * kLanes);
-    if (format.bytes == 1) {
-      store_quads(bytes, width, q + k * width);
-    } else {
-      store_wide_quads(bytes, width, q + 2 * k * width);
+    const float scale = quantise_block(x + k, 127.0f, v);
+    writer.write(v, scale);
+  }
+}
+
+void quantise_token_twice(const float* x, int64_t cols, int64_t token, int64_t tokens,
+                          const ActivationFormat& format, const QuantisedActivations& to) {
+  constexpr float kRadix = 254.0f;  // what is left of a multiple of it fits [-127, 127]
+  TokenWriter coarse(cols, token, tokens, format, to);
+  TokenWriter fine(cols, token + 1, tokens, format, to);
+  for (int64_t k = 0; k < cols; k += 32) {
+    I32 v[kVectors];
+    I32 high[kVectors];
+    const float scale = quantise_block(x + k, 127.0f * kRadix, v);
+    for (int i = 0; i < kVectors; ++i) {
+      const F32 value = to_f32(v[i]);
+      high[i] = round_to_i32(value * splat(1.0f / kRadix));
+      v[i] = round_to_i32(value - to_f32(high[i]) * splat(kRadix));
     }
-    scale[k / 32 * width] = d;
-    if (format.sums == Sums::kNone) continue;
-    const int count = format.group / kLanes;
-    for (int i = 0; i < kVectors; i += count, sums += width) *sums = sum_of(v + i, count, d, format);
+    coarse.write(high, scale * kRadix);
+    fine.write(v, scale);
   }
 }
 

@@ -46,10 +46,11 @@
 
 enum { BELAY_KV_BLOCK = 64 }; /* positions in one block of the KV cache */
 
-/* How `linear` and the composites treat activations. */
+/* How `linear` and the composites treat activations. A plugin may always compute more precisely. */
 enum {
-  BELAY_NUMERICS_F32 = 0,   /* as they are: results equal the reference within float rounding */
-  BELAY_NUMERICS_ACT_Q8 = 1 /* may be quantised to 8 bits per block of 32 along K where the weights are quantised */
+  BELAY_NUMERICS_F32 = 0,    /* as they are: results equal the reference within float rounding */
+  BELAY_NUMERICS_ACT_Q8 = 1, /* may be quantised to 8 bits per block of 32 along K where the weights are quantised */
+  BELAY_NUMERICS_ACT_Q16 = 2 /* the same to 16 bits: each may change by max|x| / 2^15 of its block */
 };
 
 typedef struct belay_linear_attributes_t {
