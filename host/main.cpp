@@ -27,11 +27,12 @@ struct Command {
   Result<int> (*run)(Options&);
 };
 
-constexpr std::array<Command, 5> kCommands = {{
+constexpr std::array<Command, 6> kCommands = {{
     {"probe", Verb::kProbe, &probe_command},
     {"plan", Verb::kPlan, &plan_command},
     {"run", Verb::kRun, &run_command},
     {"bench", Verb::kBench, &bench_command},
+    {"eval", Verb::kEval, &eval_command},
     {"convert", Verb::kConvert, &convert_command},
 }};
 

@@ -116,6 +116,27 @@ constexpr std::array<Row, 11> kBench = {{
     {"no-cache", kFlag, kLineOnly, "", "probe every plugin again"},
 }};
 
+constexpr std::array<Row, 12> kEval = {{
+    {"model", kValue, kEverywhere, "FILE",
+     "a GGUF file or a Hugging Face folder; else SmolLM2 if tools/demo fetched it"},
+    {"quantize", kValue, kEverywhere, "TYPE",
+     "q8_0, q4_0 or q4_k: quantise a Hugging Face model while it is read"},
+    {"text", kValue, kLineOnly, "FILE", "the text to read, as it is: no chat template"},
+    {"ids", kValue, kLineOnly, "FILE", "the text as a JSON array of token ids"},
+    {"tokens", kValue, kLineOnly, "N", "only the first N tokens of the text"},
+    {"reference-level", kValue, kLineOnly, "L",
+     "what --level is compared with (default minimal; with --off the same level)"},
+    {"off", kValue, kLineOnly, "A/X,..", "optimizations that the reference does without, as core/kv_f16"},
+    {"context", kValue, kEverywhere, "N",
+     "tokens of a window (default 2048, or what text and model have); each begins with an empty cache"},
+    {"unscored", kValue, kLineOnly, "N",
+     "tokens at the start of a window that only give context (default half of it)"},
+    {"repeat", kValue, kLineOnly, "R",
+     "rounds of the speed tests (default 3; 0: none), behind one that warms up"},
+    {"require-signatures", kFlag, kEverywhere, "", "refuse plugins without a signature"},
+    {"no-cache", kFlag, kLineOnly, "", "probe every plugin again"},
+}};
+
 constexpr std::array<Row, 4> kConvert = {{
     {"model", kValue, kLineOnly, "FOLDER", "the model, a Hugging Face folder"},
     {"out", kValue, kLineOnly, "FILE", "the GGUF file to write"},
@@ -134,6 +155,8 @@ std::span<const Row> rows_of(Verb verb) {
       return kRun;
     case Verb::kBench:
       return kBench;
+    case Verb::kEval:
+      return kEval;
     case Verb::kConvert:
       return kConvert;
   }
@@ -150,6 +173,8 @@ const char* name_of(Verb verb) {
       return "run";
     case Verb::kBench:
       return "bench";
+    case Verb::kEval:
+      return "eval";
     case Verb::kConvert:
       return "convert";
   }
@@ -256,7 +281,7 @@ void add_environment(Verb verb, Options& options, GetVariable get) {
 }
 
 bool allowed_in_file(std::string_view name) {
-  for (const Verb verb : {Verb::kProbe, Verb::kPlan, Verb::kRun, Verb::kBench, Verb::kConvert}) {
+  for (const Verb verb : {Verb::kProbe, Verb::kPlan, Verb::kRun, Verb::kBench, Verb::kEval, Verb::kConvert}) {
     for (const auto rows : {rows_of(verb), std::span<const Row>(kCommon)}) {
       for (const Row& row : rows) {
         if (row.where == kEverywhere && name == row.name) return true;
@@ -274,6 +299,7 @@ std::string help(std::optional<Verb> verb) {
            "  belay plan     what would run where, and why\n"
            "  belay run      generate text, about images too; a chat when no prompt is given\n"
            "  belay bench    prefill and decode speed\n"
+           "  belay eval     what a level or an optimization costs in accuracy and gains in speed\n"
            "  belay convert  a Hugging Face folder to GGUF\n\n"
            "`belay COMMAND --help` lists a command's options.\n";
     return out.str();

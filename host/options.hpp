@@ -14,7 +14,7 @@
 
 namespace belay::host {
 
-enum class Verb { kProbe, kPlan, kRun, kBench, kConvert };
+enum class Verb { kProbe, kPlan, kRun, kBench, kEval, kConvert };
 
 struct OptionText {
   std::vector<std::string> values;  // one for each time it was given; empty for a flag

@@ -57,11 +57,7 @@ Result<std::vector<std::int32_t>> encode_text(const Prompt& prompt, const std::s
                                               const models::ModelFile& model, bool raw) {
   if (text.empty() && prompt.images.empty())
     return fail(ErrorCode::kBadInput, "the prompt is empty; give at least one character");
-  if (const std::size_t bad = find_invalid_utf8(text); bad != std::string::npos) {
-    return fail(ErrorCode::kBadInput,
-                "the prompt is not UTF-8: its byte {} is {:#04x}; convert it, or give --prompt-ids", bad + 1,
-                static_cast<unsigned char>(text[bad]));
-  }
+  BELAY_TRY(check_utf8(text, "the prompt", "--prompt-ids"));
   if (raw) return tokenizer.encode(text, tokenizer::Specials::kParse);
   std::string content;  // the images first, then what is asked about them
   for (std::size_t i = 0; i < prompt.images.size(); ++i) content += tokenizer::kImageMarkup;
@@ -165,6 +161,13 @@ Result<PromptIds> parse_ids(const std::string& text, const std::string& name) {
     prompt.ids.push_back(*id);
   }
   return prompt;
+}
+
+Status check_utf8(std::string_view text, std::string_view name, std::string_view way_out) {
+  const std::size_t bad = find_invalid_utf8(text);
+  if (bad == std::string::npos) return {};
+  return fail(ErrorCode::kBadInput, "{} is not UTF-8: its byte {} is {:#04x}; convert it, or give {}", name,
+              bad + 1, static_cast<unsigned char>(text[bad]), way_out);
 }
 
 bool has_prompt(const Options& options) {

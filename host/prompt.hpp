@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -62,5 +63,9 @@ struct Prompt {
 // The messages of a JSON text, with their images; the ids of a JSON text. `name` is for messages.
 [[nodiscard]] Result<Prompt> parse_messages(const std::string& text, const std::string& name);
 [[nodiscard]] Result<PromptIds> parse_ids(const std::string& text, const std::string& name);
+
+// kBadInput, with the place of the first bad byte, for a text that is not UTF-8. `name` and `way_out` are for
+// the message.
+[[nodiscard]] Status check_utf8(std::string_view text, std::string_view name, std::string_view way_out);
 
 }  // namespace belay::host

@@ -1,20 +1,28 @@
-// Two figures that no command shows: what dispatch adds to a call of a kernel, and how long it takes from the
-// plugin folder to the open plugin when probes are cached. Prints one JSON object. usage: belay_bench_core
+// Figures that no command shows: what dispatch adds to a call of a kernel, how long it takes from the plugin
+// folder to the open plugin (from the second run on with cached probes), what handing one parallel region to
+// the threads takes, and how fast memory is read. Prints one JSON object. usage: belay_bench_core
+// [dispatch|choice|handoff|read]...
 #include "core/base/json.hpp"
 #include "core/dispatch/dispatcher.hpp"
 #include "core/graph/builder.hpp"
 #include "core/hardware/probe.hpp"
 #include "core/hardware/source_linux.hpp"
+#include "core/memory/buffer.hpp"
 #include "core/memory/tensor.hpp"
 #include "core/runtime/choice.hpp"
+#include "core/threading/pool.hpp"
 #include "host/paths.hpp"
 #include "host/workbench.hpp"
+
+#include <immintrin.h>
 
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdio>
+#include <cstring>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 namespace belay {
@@ -92,6 +100,7 @@ Status measure_dispatch(Json& out) {
   out["dispatch_ns"] =
       best_call([&](std::size_t node) { failed = !dispatcher.run(node, run).ok() || failed; });
   std::vector<std::unique_ptr<belay_kernel_t>> kernels;
+  kernels.reserve(kNodes);
   for (int i = 0; i < kNodes; ++i)
     kernels.push_back(std::make_unique<belay_kernel_t>(belay_kernel_t{sizeof(belay_kernel_t), 0, &nothing}));
   out["direct_ns"] = best_call([&](std::size_t node) {
@@ -122,23 +131,99 @@ Status measure_choice(Json& out) {
   options.launcher = self;
   options.launcher.program = program.string();
   if (const auto cache = host::cache_folder()) options.cache_file = *cache / "probes-bench.json";
-  std::vector<double> times;
-  for (int round = 0; round < 21; ++round) {
-    BELAY_TRY_ASSIGN(const double ms, choose_and_open_ms(profile, options));
-    if (round > 0) times.push_back(ms);  // the first fills the cache
-  }
-  std::sort(times.begin(), times.end());
-  out["choose_and_open_ms"] = times[times.size() / 2];
+  BELAY_TRY_ASSIGN(out["choose_and_open_ms"], choose_and_open_ms(profile, options));
   return {};
 }
+
+threading::PoolOptions pool_options(const hardware::Profile& profile) {
+  threading::PoolOptions options;
+  options.threads = profile.cpu.usable_cpus.value_or(1);
+  for (const hardware::LogicalCpu& cpu : profile.cpu.allowed) options.cpus.push_back(cpu.os_index);
+  return options;
+}
+
+constexpr std::chrono::microseconds kWork(2);  // long enough for every thread to be there for its part
+
+// What a parallel region takes longer within a step than the work of one thread, when each has the same.
+Status measure_handoff(Json& out) {
+  threading::Pool pool(pool_options(hardware::probe(hardware::RealSource())));
+  constexpr int kRegions = 500;
+  const auto work = [](void*, std::uint64_t begin, std::uint64_t end, std::uint32_t) {
+    for (const auto until = Clock::now() + kWork * (end - begin); Clock::now() < until;) continue;
+  };
+  const threading::Pool::Step step(pool);
+  double best = 1e9;
+  for (int round = 0; round < 40; ++round) {
+    const auto start = Clock::now();
+    for (int region = 0; region < kRegions; ++region) pool.parallel_for(pool.threads(), 1, work, nullptr);
+    best = std::min(best, nanoseconds_since(start) / kRegions);
+  }
+  out["handoff_ns"] = best - std::chrono::duration<double, std::nano>(kWork).count();
+  out["handoff_threads"] = pool.threads();
+  return {};
+}
+
+constexpr std::uint64_t kReadBytes = std::uint64_t{1} << 30U;  // far more than caches hold
+constexpr std::uint64_t kReadRange = std::uint64_t{16} << 20U;
+
+// Four streams, each fetched 2 KiB ahead: what reads fastest on the machines that were tried.
+__attribute__((target("avx2"))) void read_range(const std::byte* from) {
+  constexpr std::uint64_t kStreams = 4;
+  constexpr std::uint64_t kStream = kReadRange / kStreams;
+  __m256i sum = _mm256_setzero_si256();
+  for (std::uint64_t at = 0; at < kStream; at += 64) {
+    for (std::uint64_t stream = 0; stream < kStreams; ++stream) {
+      const std::byte* line = from + stream * kStream + at;
+      _mm_prefetch(reinterpret_cast<const char*>(line + 2048), _MM_HINT_T0);
+      sum = _mm256_xor_si256(sum, _mm256_load_si256(reinterpret_cast<const __m256i*>(line)));
+      sum = _mm256_xor_si256(sum, _mm256_load_si256(reinterpret_cast<const __m256i*>(line + 32)));
+    }
+  }
+  volatile long long sink = _mm256_extract_epi64(sum, 0);
+  static_cast<void>(sink);
+}
+
+Status measure_read(Json& out) {
+  out["read_gb_per_s"] = nullptr;
+  if (__builtin_cpu_supports("avx2") == 0) return {};
+  threading::Pool pool(pool_options(hardware::probe(hardware::RealSource())));
+  BELAY_TRY_ASSIGN(memory::Buffer buffer, memory::Buffer::allocate(kReadBytes, "what is read"));
+  std::memset(buffer.data(), 1, buffer.size());
+  const auto read = [](void* from, std::uint64_t begin, std::uint64_t end, std::uint32_t) {
+    for (; begin < end; ++begin) read_range(static_cast<std::byte*>(from) + begin * kReadRange);
+  };
+  const threading::Pool::Step step(pool);
+  double best = 1e12;
+  for (int round = 0; round < 5; ++round) {
+    const auto start = Clock::now();
+    pool.parallel_for(kReadBytes / kReadRange, 1, read, buffer.data());
+    best = std::min(best, nanoseconds_since(start));
+  }
+  out["read_gb_per_s"] = static_cast<double>(kReadBytes) / best;
+  return {};
+}
+
+struct Measurement {
+  std::string_view name;
+  Status (*measure)(Json& out);
+};
+constexpr std::array<Measurement, 4> kMeasurements = {{
+    {"dispatch", &measure_dispatch},
+    {"choice", &measure_choice},
+    {"handoff", &measure_handoff},
+    {"read", &measure_read},
+}};
 
 }  // namespace
 }  // namespace belay
 
-int main() {
+// NOLINTNEXTLINE(bugprone-exception-escape): without memory for its own words the program may end
+int main(int argc, char** argv) {
+  const std::vector<std::string_view> wanted(argv + 1, argv + argc);
   belay::Json out;
-  for (const auto measure : {&belay::measure_dispatch, &belay::measure_choice}) {
-    if (const belay::Status status = measure(out); !status.ok()) {
+  for (const belay::Measurement& each : belay::kMeasurements) {
+    if (!wanted.empty() && std::find(wanted.begin(), wanted.end(), each.name) == wanted.end()) continue;
+    if (const belay::Status status = each.measure(out); !status.ok()) {
       std::fprintf(stderr, "belay_bench_core: %s\n", status.error().message.c_str());
       return 1;
     }

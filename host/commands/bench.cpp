@@ -9,6 +9,7 @@
 #include "host/workbench.hpp"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 
 namespace belay::host {
@@ -58,7 +59,9 @@ Result<Measurements> measure(runtime::Assembly& assembly, const runtime::Stop& s
   }
   BELAY_TRY_ASSIGN(const auto session, assembly.engine().session(assembly.pool(), stop));
   const std::uint32_t vocab = assembly.decoder().config.vocab_size;
-  BELAY_TRY_ASSIGN(measured.text, measure_text(*session, vocab, settings.text, settings.repeat));
+  const std::array<runtime::Session*, 1> sessions = {session.get()};
+  BELAY_TRY_ASSIGN(auto speeds, measure_text(sessions, vocab, settings.text, settings.repeat));
+  measured.text = std::move(speeds.front());
   return measured;
 }
 

@@ -11,6 +11,7 @@ namespace belay::host {
 [[nodiscard]] Result<int> plan_command(Options& options);
 [[nodiscard]] Result<int> run_command(Options& options);
 [[nodiscard]] Result<int> bench_command(Options& options);
+[[nodiscard]] Result<int> eval_command(Options& options);
 [[nodiscard]] Result<int> convert_command(Options& options);
 
 }  // namespace belay::host

@@ -47,24 +47,30 @@ Result<double> decode_speed(runtime::Session& session, Tokens& tokens, const Tex
   return timed_speed(session, tokens.draw(tests.decode), true);
 }
 
+Status measure_round(runtime::Session& session, Tokens& tokens, const TextTests& tests, TextSpeeds& speeds) {
+  if (tests.prefill > 0) {
+    BELAY_TRY_ASSIGN(const double speed, prefill_speed(session, tokens, tests));
+    speeds.prefill.push_back(speed);
+  }
+  if (tests.decode > 0) {
+    BELAY_TRY_ASSIGN(const double speed, decode_speed(session, tokens, tests));
+    speeds.decode.push_back(speed);
+  }
+  return {};
+}
+
 }  // namespace
 
 std::uint64_t TextTests::context() const { return std::max({prefill, depth + decode, std::uint64_t{1}}); }
 
-Result<TextSpeeds> measure_text(runtime::Session& session, std::uint32_t vocab, const TextTests& tests,
-                                std::uint64_t rounds) {
-  Tokens tokens(vocab);
-  TextSpeeds speeds;
+Result<std::vector<TextSpeeds>> measure_text(std::span<runtime::Session* const> sessions, std::uint32_t vocab,
+                                             const TextTests& tests, std::uint64_t rounds) {
+  std::vector<Tokens> tokens(sessions.size(), Tokens(vocab));
+  std::vector<TextSpeeds> speeds;
   for (std::uint64_t round = 0; round <= rounds; ++round) {
-    if (round == 1) speeds = {};
-    if (tests.prefill > 0) {
-      BELAY_TRY_ASSIGN(const double speed, prefill_speed(session, tokens, tests));
-      speeds.prefill.push_back(speed);
-    }
-    if (tests.decode > 0) {
-      BELAY_TRY_ASSIGN(const double speed, decode_speed(session, tokens, tests));
-      speeds.decode.push_back(speed);
-    }
+    if (round <= 1) speeds.assign(sessions.size(), {});
+    for (std::size_t i = 0; i < sessions.size(); ++i)
+      BELAY_TRY(measure_round(*sessions[i], tokens[i], tests, speeds[i]));
   }
   return speeds;
 }

@@ -9,6 +9,7 @@
 #include "host/picture.hpp"
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace belay::host {
@@ -28,9 +29,11 @@ struct TextSpeeds {
   std::vector<double> decode;
 };
 
-// Over random tokens, the same in every run. What the session fails with.
-[[nodiscard]] Result<TextSpeeds> measure_text(runtime::Session& session, std::uint32_t vocab,
-                                              const TextTests& tests, std::uint64_t rounds);
+// Over random tokens, the same in every run. Several sessions of one vocabulary take turns in each round, so
+// that a slow minute hits all of them. What a session fails with.
+[[nodiscard]] Result<std::vector<TextSpeeds>> measure_text(std::span<runtime::Session* const> sessions,
+                                                           std::uint32_t vocab, const TextTests& tests,
+                                                           std::uint64_t rounds);
 
 // A picture of noise, the same in every run.
 [[nodiscard]] images::Image noise_image(images::Size size);

@@ -17,7 +17,7 @@ def golden(name):
 class Commands(ProgramTest):
     def test_help_and_usage(self):
         self.assertEqual(self.belay("--help").code, 0)
-        for command in ("probe", "plan", "run", "bench"):
+        for command in ("probe", "plan", "run", "bench", "eval"):
             result = self.belay(command, "--help")
             self.assertEqual(result.code, 0)
             self.assertIn(b"--level", result.out)

@@ -51,6 +51,14 @@ def speed(count, work):
     return count / (time.perf_counter() - start)
 
 
+def first_token(args):
+    """Seconds from loading the model to the logits behind a prompt; loading the interpreter is not the peer's fault."""
+    start = time.perf_counter()
+    peer = Peer(args.model, args.first_token + 8, args.threads)
+    peer.feed([1] * args.first_token)
+    return {"peer": "llama.cpp", "package": llama_cpp.__version__, "threads": args.threads, "first_token_s": time.perf_counter() - start}
+
+
 def spread(values):
     return {"min": min(values), "median": statistics.median(values), "max": max(values)}
 
@@ -63,7 +71,11 @@ def main():
     parser.add_argument("--decode", type=int, default=128)
     parser.add_argument("--depth", type=int, default=1)
     parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--first-token", type=int, metavar="N", help="only the seconds to the first token behind a prompt of N")
     args = parser.parse_args()
+    if args.first_token:
+        print(json.dumps(first_token(args)))
+        return
 
     depth = max(args.depth, 1)
     peer = Peer(args.model, max(args.prefill, depth + args.decode) + 8, args.threads)
