@@ -8,6 +8,8 @@
 //   attention_none/TYPE/TOKENSxHEADSxKV_HEADSxD, attention_causal/...,
 //         gelu_tanh/f32/TOKENSxN, gelu_erf/..., layer_norm/..., rope/f32/TOKENSxHEADSxD
 #include "core/base/dtype.hpp"
+#include "core/hardware/probe.hpp"
+#include "core/hardware/source_linux.hpp"
 #include "core/memory/buffer.hpp"
 #include "core/memory/tensor.hpp"
 #include "core/registry/host_services.hpp"
@@ -160,6 +162,7 @@ double fma_peak(Threads& threads) {
 
 registry::HostCallbacks callbacks_of(Threads& threads) {
   registry::HostCallbacks callbacks;
+  callbacks.cpu_features = registry::usable_features(hardware::probe(hardware::RealSource()));
   callbacks.threads = &threads;
   callbacks.parallel_for = [](void* to, std::uint64_t count, std::uint64_t grain, belay_range_fn body,
                               void* user) {
@@ -342,6 +345,7 @@ class Bound {
     op.outputs = of.outputs.data();
     op.output_count = of.outputs.size();
     error_.struct_size = sizeof error_;
+    if (!offered(op)) return;
     pack(op);
     check(plugin.compute->bind(plugin.instance, &op, packed_.data(), packed_.size(), &kernel_, &error_));
     std::uint64_t bytes = 0;
@@ -363,6 +367,9 @@ class Bound {
   Bound(const Bound&) = delete;
   Bound& operator=(const Bound&) = delete;
 
+  // Why the plugin does not offer the case; empty when it does. Without an offer there is nothing to run.
+  [[nodiscard]] const std::string& refusal() const { return refusal_; }
+
   void run() { check(kernel_->run(kernel_, &run_)); }
 
  private:
@@ -374,6 +381,13 @@ class Bound {
     if (!buffer) fail(buffer.error().message);
     return *std::move(buffer);
   }
+  bool offered(const belay_op_t& op) {
+    belay_support_t answer = {};
+    answer.struct_size = sizeof answer;
+    check(plugin_.compute->supports(plugin_.instance, &op, 1, &answer, &error_));
+    if (answer.yes == 0) refusal_ = answer.detail;
+    return answer.yes != 0;
+  }
   void pack(const belay_op_t& op) {
     belay_packed_t form = {};
     form.struct_size = sizeof form;
@@ -384,6 +398,7 @@ class Bound {
   }
 
   const Plugin& plugin_;
+  std::string refusal_;
   belay_error_t error_ = {};
   belay_kernel_t* kernel_ = nullptr;
   memory::Buffer packed_;
@@ -404,6 +419,10 @@ double megabytes(const Case& of) {
 void measure(const Plugin& plugin, Threads& threads, const std::string& text) {
   Case of = make(text);
   Bound bound(plugin, of);
+  if (!bound.refusal().empty()) {
+    std::printf("%-36s not offered: %s\n", text.c_str(), bound.refusal().c_str());
+    return;
+  }
   const threading::Pool::Step step(threads.pool());
   bound.run();
   double best = 1e9;

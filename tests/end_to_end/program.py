@@ -38,7 +38,7 @@ class ProgramTest(unittest.TestCase):
         cls._home.cleanup()
 
     def environment(self, **extra):
-        env = {name: value for name, value in os.environ.items() if not name.startswith("BELAY_")}
+        env = {name: value for name, value in os.environ.items() if not name.startswith(("BELAY_", "OPENBLAS_"))}
         env.update(HOME=self.home, XDG_CACHE_HOME=os.path.join(self.home, "cache"), XDG_CONFIG_HOME=os.path.join(self.home, "config"))
         env.update(extra)
         return env

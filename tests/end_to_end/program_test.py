@@ -1,4 +1,5 @@
 """The commands, their JSON, exit statuses and messages."""
+import ctypes
 import json
 import os
 import signal
@@ -38,12 +39,23 @@ class Commands(ProgramTest):
         self.assertEqual(plugins["cpu_scalar"]["verdict"], "usable")
         self.assertIn("usable", self.belay("probe").out.decode())
 
+    def test_probe_says_that_openblas_is_missing(self):
+        try:
+            ctypes.CDLL("libopenblas.so.0")
+            missing = False
+        except OSError:
+            missing = True
+        plugins = {plugin["id"]: plugin for plugin in self.belay("probe", "--json").json()["plugins"]}
+        refused = plugins["cpu_openblas"].get("reason") == "NO_DRIVER" and "libopenblas0-serial" in plugins["cpu_openblas"]["detail"]
+        self.assertEqual(refused, missing)
+
     def test_plan_of_this_machine(self):
         plan = self.belay("plan", "--model", MODEL, "--json").json()
         self.assertEqual(plan["schema"], "belay.plan/1")
         self.assertEqual(plan["selected"][-1], "cpu_scalar")
         self.assertTrue(plan["optimal"])
-        self.assertEqual(plan["chains"]["linear/q4_1"], plan["selected"])
+        complete = [plugin for plugin in plan["selected"] if plugin != "cpu_openblas"]
+        self.assertEqual(plan["chains"]["linear/q4_1"], complete)
         self.assertEqual(plan["placement"][0]["first_layer"], 0)
         self.assertGreater(plan["memory"]["tiers"][0]["bytes_planned"], 0)
         self.assertIn("why", self.belay("plan", "--explain").out.decode())
@@ -59,7 +71,7 @@ class Commands(ProgramTest):
                 with open(os.path.join(source, name), "rb") as file:
                     self.write(os.path.join("manifests", name), file.read())
         plan = self.belay("plan", "--hardware", hardware, "--manifests", manifests, "--json", "--model", MODEL).json()
-        self.assertEqual(plan["selected"], ["cpu_sse", "cpu_scalar"])
+        self.assertEqual(plan["selected"], ["cpu_sse", "cpu_openblas", "cpu_scalar"])
         refused = {entry["id"]: entry for entry in plan["refused"]}
         self.assertEqual(refused["cpu_avx2"]["stage"], "fit")
         self.assertEqual(refused["cpu_avx2"]["reason"], "CPU_FEATURE")
@@ -119,6 +131,9 @@ class Commands(ProgramTest):
     def test_each_plugin_alone(self):
         usable = [plugin["id"] for plugin in self.belay("probe", "--json").json()["plugins"] if plugin["verdict"] == "usable"]
         for plugin in usable:
+            if plugin == "cpu_openblas":
+                self.assert_error(self.belay("run", "--model", MODEL, "--prompt", "Hi", "--plugins", plugin), 4, "offers embed")
+                continue
             answer = self.belay("run", "--model", MODEL, "--prompt", "Hi", "--plugins", plugin, "--max-tokens", "2", "--json").json()
             self.assertEqual(list(answer["ops"]), [plugin])
         self.assert_error(self.belay("run", "--model", MODEL, "--prompt", "Hi", "--plugins", "cpu_avx3"), 2, "cpu_avx3")

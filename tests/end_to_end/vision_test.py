@@ -36,8 +36,10 @@ class VisionTest(ProgramTest):
         self.folder = tempfile.mkdtemp(dir=self.home)
 
     def plugins(self):
-        probed = self.belay("probe", "--json").json()["plugins"]
-        return [plugin["id"] for plugin in probed if plugin["verdict"] == "usable" and plugin["id"].startswith("cpu_")]
+        """The choices of plugins that run a whole model here."""
+        usable = {plugin["id"] for plugin in self.belay("probe", "--json").json()["plugins"] if plugin["verdict"] == "usable"}
+        choices = ("cpu_scalar", "cpu_sse", "cpu_avx2", "cpu_openblas,cpu_scalar")
+        return [choice for choice in choices if usable.issuperset(choice.split(","))]
 
     def check(self, name, model_words, *more):
         case = Case(GOLDENS, name)
@@ -48,6 +50,17 @@ class VisionTest(ProgramTest):
         for choice in ([], *(["--plugins", plugin] for plugin in self.plugins())):
             for name in CASES:
                 self.check(name, ["--model", VISION], *choice)
+
+    def test_openblas_has_what_the_user_gives_it(self):
+        """The encoder's f32 weights; by itself it stands behind the faster plugins."""
+        words = ("run", "--model", VISION, "--image", IMAGE, "--prompt", "Hi", "--level", "minimal", "--max-tokens", "2", "--json")
+        self.assertNotIn("cpu_openblas", self.belay(*words).json()["ops"])
+        choice = "cpu_openblas,cpu_scalar"
+        if choice not in self.plugins():
+            self.skipTest("cpu_openblas cannot run here; belay probe says why")
+        answer = self.belay(*words, "--plugins", choice).json()
+        self.assertGreater(answer["ops"]["cpu_openblas"], 0)
+        self.assertEqual(answer["fallbacks"], [])
 
     def test_converted_to_gguf(self):
         out = os.path.join(self.folder, "model.gguf")

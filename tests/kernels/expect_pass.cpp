@@ -21,12 +21,15 @@ class Observed {
       std::printf("observed  %-40s %6zu cases, largest error %.3f of its tolerance\n", name.c_str(),
                   row.cases, row.largest);
     }
+    for (const auto& [name, cases] : refused_)
+      std::printf("not offered  %-37s %6zu cases\n", name.c_str(), cases);
   }
   void add(const std::string& name, double ratio) {
     Row& row = rows_[name];
     ++row.cases;
     row.largest = std::max(row.largest, ratio);
   }
+  void refuse(const std::string& name) { ++refused_[name]; }
 
  private:
   struct Row {
@@ -34,6 +37,7 @@ class Observed {
     double largest = 0.0;
   };
   std::map<std::string, Row> rows_;
+  std::map<std::string, std::size_t> refused_;
 };
 
 }  // namespace
@@ -45,8 +49,14 @@ void expect_pass(const OpCase& op_case, const std::string& group, Need need) {
     INFO(where);  // also printed when a kernel crashes
     const Report report = check_case(*plugin, op_case);
     for (const Finding& finding : report.findings) FAIL_CHECK(where, ": ", finding.rule, ": ", finding.text);
-    if (report.refused && need == Need::kMandatory) FAIL_CHECK(where, ": refused: ", report.refusal);
-    if (!report.refused) observed.add(plugin->name() + " " + group, report.largest_ratio);
+    const std::string row = plugin->name() + " " + group;
+    if (report.refused) {
+      observed.refuse(row);
+      if (need == Need::kMandatory && plugin->offers(op_case))
+        FAIL_CHECK(where, ": refused: ", report.refusal);
+    } else {
+      observed.add(row, report.largest_ratio);
+    }
   }
 }
 

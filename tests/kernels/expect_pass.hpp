@@ -10,7 +10,7 @@
 namespace belay::kernel_tests {
 
 enum class Need {
-  kMandatory,  // our plugins must offer it: a refusal fails
+  kMandatory,  // a plugin whose manifest claims it must offer it: a refusal fails
   kOptional,   // a refusal with a reason is fine; YES must be right
 };
 

@@ -87,6 +87,19 @@ TEST_CASE("linear: borders of the blocks for many tokens") {
   });
 }
 
+// cpu_openblas: gemv below 8 tokens in groups of 16 rows, gemm in tiles of 256 to 512 rows by 768 tokens.
+TEST_CASE("linear: borders of the tiles for f32 weights") {
+  for (const std::size_t tokens : {7, 8, 9}) {
+    for (const std::size_t n : {15, 16, 17, 255, 256, 257, 513, 4097})
+      check(DType::kF32, BELAY_NUMERICS_F32, {.tokens = tokens, .k = 21, .n = n, .bias = n % 2 == 0},
+            Fill::kNormal);
+  }
+  for (const std::size_t tokens : {767, 768, 769, 1537}) {
+    check(DType::kF32, BELAY_NUMERICS_F32, {.tokens = tokens, .k = 3, .n = 5, .bias = true}, Fill::kNormal);
+    check(DType::kF32, BELAY_NUMERICS_F32, {.tokens = tokens, .k = 2, .n = 300}, Fill::kNormal);
+  }
+}
+
 TEST_CASE("linear: values at which kernels break, among many tokens") {
   for_each_type([](DType dtype, std::int32_t numerics) {
     const std::size_t k = info(dtype).block_elems == 1 ? 97 : info(dtype).block_elems;

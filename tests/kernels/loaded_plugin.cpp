@@ -1,15 +1,18 @@
 #include "tests/kernels/loaded_plugin.hpp"
 
+#include "core/manifest/parse.hpp"
+
 #include <belay/plugin.h>
 
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
-#include <regex>
+#include <filesystem>
 #include <sstream>
 #include <stdexcept>
+#include <string_view>
 #include <utility>
 
 namespace belay::kernel_tests {
@@ -28,44 +31,49 @@ void require(belay_status_t status, const char* what, const belay_error_t& error
   throw std::runtime_error(std::string(what) + " returned " + std::to_string(status) + ": " + error.message);
 }
 
-// What the manifest beside the library asks of the CPU.
-std::vector<std::string> required_features(const std::string& manifest) {
-  std::ifstream file(manifest);
-  std::stringstream text;
-  text << file.rdbuf();
-  const std::string all = text.str();
-  std::smatch list;
-  std::vector<std::string> features;
-  if (!std::regex_search(all, list, std::regex(R"(\n\s*features\s*=\s*\[([^\]]*)\])"))) return features;
-  const std::string names = list[1];
-  const std::regex name(R"re("([^"]+)")re");
-  for (std::sregex_iterator it(names.begin(), names.end(), name), end; it != end; ++it)
-    features.push_back((*it)[1]);
-  return features;
+manifest::Manifest read_manifest(const std::filesystem::path& file) {
+  auto parsed = manifest::load_manifest(file);
+  if (!parsed.manifest) throw std::runtime_error(file.string() + " is no manifest");
+  return *std::move(parsed.manifest);
 }
 
-std::string missing_feature(const std::string& manifest) {
-  for (const std::string& feature : required_features(manifest)) {
-    if (!cpu_has(feature)) return feature;
-  }
-  return {};
+// "folder/libbelay_cpu_sse.so" -> "folder/cpu_sse.toml"
+std::filesystem::path manifest_beside(const std::filesystem::path& library) {
+  constexpr std::size_t kPrefix = std::string_view("libbelay_").size();
+  return library.parent_path() / (library.stem().string().substr(kPrefix) + ".toml");
+}
+
+// The type that the dtypes of a manifest's claim are about.
+DType claimed_type(const OpCase& op_case) {
+  if (op_case.op == BELAY_OP_LINEAR || op_case.op == BELAY_OP_EMBED) return op_case.constants[0].dtype;
+  if (op_case.op == BELAY_OP_KV_WRITE) return op_case.outputs[0].dtype;
+  if (op_case.op == BELAY_OP_ATTENTION) return op_case.inputs[1].dtype;
+  return DType::kF32;
 }
 
 void open_into(std::vector<std::unique_ptr<LoadedPlugin>>& plugins, const std::string& name) {
-  const std::string folder = BELAY_KERNEL_PLUGIN_DIR;
-  const std::string missing = missing_feature(folder + "/" + name + ".toml");
-  if (!missing.empty()) {
-    std::printf("SKIPPED: %s: this CPU lacks %s\n", name.c_str(), missing.c_str());
+  const std::filesystem::path folder = BELAY_KERNEL_PLUGIN_DIR;
+  for (const std::string& feature : read_manifest(folder / (name + ".toml")).requires_.cpu_features) {
+    if (cpu_has(feature)) continue;
+    std::printf("SKIPPED: %s: this CPU lacks %s\n", name.c_str(), feature.c_str());
     return;
   }
-  plugins.push_back(std::make_unique<LoadedPlugin>(name, folder + "/libbelay_" + name + ".so"));
+  auto plugin = std::make_unique<LoadedPlugin>(name, folder / ("libbelay_" + name + ".so"));
+  const std::string why = plugin->unavailable();
+  if (!why.empty()) {
+    std::printf("SKIPPED: %s: %s\n", name.c_str(), why.c_str());
+    return;
+  }
+  plugins.push_back(std::move(plugin));
 }
 
 }  // namespace
 
 LoadedPlugin::LoadedPlugin(std::string name, const std::string& path,
                            std::map<std::string, std::string, std::less<>> settings)
-    : name_(std::move(name)), host_(std::make_unique<TestHost>()) {
+    : name_(std::move(name)),
+      manifest_(read_manifest(manifest_beside(path))),
+      host_(std::make_unique<TestHost>()) {
   host_->settings = std::move(settings);
   belay_error_t error{};
   error.struct_size = sizeof error;
@@ -80,6 +88,24 @@ LoadedPlugin::LoadedPlugin(std::string name, const std::string& path,
 }
 
 LoadedPlugin::~LoadedPlugin() { plugin_.close(instance_); }
+
+std::string LoadedPlugin::unavailable() const {
+  belay_error_t error{};
+  error.struct_size = sizeof error;
+  std::uint64_t count = 0;
+  const belay_status_t status = plugin_.probe(host_->table(), nullptr, 0, &count, &error);
+  if (status == BELAY_NO_DRIVER || status == BELAY_UNSUPPORTED) return error.message;
+  require(status, "probe", error);
+  return {};
+}
+
+bool LoadedPlugin::offers(const OpCase& op_case) const {
+  const std::string_view dtype = to_string(claimed_type(op_case));
+  return std::any_of(manifest_.provides.begin(), manifest_.provides.end(), [&](const auto& claim) {
+    return claim.op == op_case.op &&
+           std::find(claim.dtypes.begin(), claim.dtypes.end(), dtype) != claim.dtypes.end();
+  });
+}
 
 const std::vector<std::unique_ptr<LoadedPlugin>>& loaded_plugins() {
   static const auto plugins = [] {

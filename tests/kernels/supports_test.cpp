@@ -44,45 +44,47 @@ TEST_CASE("supports refuses ops that do not exist") {
 }
 
 TEST_CASE("supports refuses operands that are missing or too many") {
-  const OpCase linear = small_linear();
-  expect_no(linear, "no inputs", [](OpDescription& d) { d.op.input_count = 0; });
-  expect_no(linear, "no constants", [](OpDescription& d) { d.op.constant_count = 0; });
-  expect_no(linear, "no outputs", [](OpDescription& d) { d.op.output_count = 0; });
-  expect_no(linear, "no attributes", [](OpDescription& d) {
-    d.op.attributes = nullptr;
-    d.op.attributes_size = 0;
-  });
-  expect_no(linear, "cut attributes", [](OpDescription& d) { d.op.attributes_size = 4; });
+  for (const OpCase& linear : {small_linear(), small_linear(DType::kF32)}) {
+    expect_no(linear, "no inputs", [](OpDescription& d) { d.op.input_count = 0; });
+    expect_no(linear, "no constants", [](OpDescription& d) { d.op.constant_count = 0; });
+    expect_no(linear, "no outputs", [](OpDescription& d) { d.op.output_count = 0; });
+    expect_no(linear, "no attributes", [](OpDescription& d) {
+      d.op.attributes = nullptr;
+      d.op.attributes_size = 0;
+    });
+    expect_no(linear, "cut attributes", [](OpDescription& d) { d.op.attributes_size = 4; });
+  }
   expect_no(add_case(2, 8, Fill::kNormal, 4), "one input", [](OpDescription& d) { d.op.input_count = 1; });
   expect_no(attention_case({.tokens = 1}, Fill::kNormal, false, 4), "no caches",
             [](OpDescription& d) { d.op.input_count = 1; });
 }
 
 TEST_CASE("supports refuses ranks, types and shapes that do not fit") {
-  const OpCase linear = small_linear();
-  expect_no(linear, "x of rank 9", [](OpDescription& d) { d.inputs[0].rank = 9; });
-  expect_no(linear, "x of rank 0", [](OpDescription& d) { d.inputs[0].rank = 0; });
-  expect_no(linear, "weight of rank 1", [](OpDescription& d) { d.constants[0].rank = 1; });
-  expect_no(linear, "weight of rank 3", [](OpDescription& d) { d.constants[0].rank = 3; });
-  expect_no(linear, "K of x unlike the weight's", [](OpDescription& d) { d.inputs[0].shape[1] = 128; });
-  expect_no(linear, "N of the output unlike the weight's",
-            [](OpDescription& d) { d.outputs[0].shape[1] = 5; });
-  expect_no(linear, "K not a multiple of the block", [](OpDescription& d) {
-    d.constants[0].shape[1] = 250;
-    d.inputs[0].shape[1] = 250;
-  });
-  expect_no(linear, "negative N", [](OpDescription& d) {
-    d.constants[0].shape[0] = -4;
-    d.outputs[0].shape[1] = -4;
-  });
-  expect_no(linear, "x of i32", [](OpDescription& d) { d.inputs[0].dtype = BELAY_DTYPE_I32; });
-  expect_no(linear, "an unknown weight type", [](OpDescription& d) { d.constants[0].dtype = 999; });
-  expect_no(linear, "an i64 weight", [](OpDescription& d) { d.constants[0].dtype = BELAY_DTYPE_I64; });
-  expect_no(linear, "an unknown layout", [](OpDescription& d) { d.constants[0].layout = 77; });
-  expect_no(linear, "an unknown number of outputs",
-            [](OpDescription& d) { d.constants[0].shape[0] = BELAY_DYNAMIC; });
-  expect_no(linear, "a weight whose rows overlap",
-            [](OpDescription& d) { d.constants[0].stride_bytes[0] = 34; });
+  for (const OpCase& linear : {small_linear(), small_linear(DType::kF32)}) {
+    expect_no(linear, "x of rank 9", [](OpDescription& d) { d.inputs[0].rank = 9; });
+    expect_no(linear, "x of rank 0", [](OpDescription& d) { d.inputs[0].rank = 0; });
+    expect_no(linear, "weight of rank 1", [](OpDescription& d) { d.constants[0].rank = 1; });
+    expect_no(linear, "weight of rank 3", [](OpDescription& d) { d.constants[0].rank = 3; });
+    expect_no(linear, "K of x unlike the weight's", [](OpDescription& d) { d.inputs[0].shape[1] = 128; });
+    expect_no(linear, "N of the output unlike the weight's",
+              [](OpDescription& d) { d.outputs[0].shape[1] = 5; });
+    expect_no(linear, "K not a multiple of the block", [](OpDescription& d) {
+      d.constants[0].shape[1] = 250;
+      d.inputs[0].shape[1] = 250;
+    });
+    expect_no(linear, "negative N", [](OpDescription& d) {
+      d.constants[0].shape[0] = -4;
+      d.outputs[0].shape[1] = -4;
+    });
+    expect_no(linear, "x of i32", [](OpDescription& d) { d.inputs[0].dtype = BELAY_DTYPE_I32; });
+    expect_no(linear, "an unknown weight type", [](OpDescription& d) { d.constants[0].dtype = 999; });
+    expect_no(linear, "an i64 weight", [](OpDescription& d) { d.constants[0].dtype = BELAY_DTYPE_I64; });
+    expect_no(linear, "an unknown layout", [](OpDescription& d) { d.constants[0].layout = 77; });
+    expect_no(linear, "an unknown number of outputs",
+              [](OpDescription& d) { d.constants[0].shape[0] = BELAY_DYNAMIC; });
+    expect_no(linear, "a weight whose rows overlap",
+              [](OpDescription& d) { d.constants[0].stride_bytes[0] = 34; });
+  }
 }
 
 TEST_CASE("supports refuses attributes out of their range") {

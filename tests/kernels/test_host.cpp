@@ -47,6 +47,10 @@ bool cpu_has(std::string_view feature) {
   if (feature == "f16c") return __builtin_cpu_supports("f16c") != 0;
   if (feature == "bmi") return __builtin_cpu_supports("bmi") != 0;
   if (feature == "bmi2") return __builtin_cpu_supports("bmi2") != 0;
+  if (feature == "avx512dq") return __builtin_cpu_supports("avx512dq") != 0;
+  if (feature == "avx512bw") return __builtin_cpu_supports("avx512bw") != 0;
+  if (feature == "avx512vl") return __builtin_cpu_supports("avx512vl") != 0;
+  if (feature == "avx512bf16") return __builtin_cpu_supports("avx512bf16") != 0;
   // Names that the compiler's own test lacks: the level of the psABI that contains them.
   if (feature == "cx16" || feature == "sahf") return __builtin_cpu_supports("x86-64-v2") != 0;
   if (feature == "movbe" || feature == "lzcnt") return __builtin_cpu_supports("x86-64-v3") != 0;
