@@ -105,7 +105,7 @@ bool fits(const belay_op_t& op, sdk::Support& answer) {
   if (!check::has_operands(op, 1, 1, 2, 1, answer) || !check::read_attributes(op, attributes, answer))
     return false;
   // 8-bit activations are for quantised weights: with f32 ones both numerics are the same.
-  if (attributes.numerics != BELAY_NUMERICS_F32 && attributes.numerics != BELAY_NUMERICS_ACT_Q8) {
+  if (attributes.numerics < BELAY_NUMERICS_F32 || attributes.numerics > BELAY_NUMERICS_ACT_Q16) {
     return answer.no(BELAY_UNSUPPORTED, "unknown numerics %d", attributes.numerics);
   }
   const belay_tensor_t& weight = op.constants[0];
