@@ -134,8 +134,9 @@ void Dispatcher::skip_unusable(Node& node) {
   }
 }
 
-Status Dispatcher::bind(std::uint64_t max_tokens) {
+Status Dispatcher::bind(std::uint64_t max_tokens, Pack pack) {
   max_tokens_ = max_tokens;
+  pack_ = pack;
   packed_.reserve(room_for_heads());
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     Node& node = nodes_[i];
@@ -209,17 +210,27 @@ std::uint64_t Dispatcher::room_for_heads() {
     if (!compute.ok()) continue;
     const OpDescription description(graph_, graph_.nodes[i], backend.numerics());
     const auto form = ask_form(*compute, description.op());
-    if (form.ok() && form->layout != BELAY_LAYOUT_ROW) total += PackedWeights::room_for(*form);
+    if (form.ok() && is_to_pack(i, *form)) total += PackedWeights::room_for(*form);
   }
   return total;
+}
+
+bool Dispatcher::is_to_pack(std::size_t index, const belay_packed_t& form) const {
+  if (form.layout == BELAY_LAYOUT_ROW) return false;
+  if (form.optional == 0 || pack_ == Pack::kAll) return true;
+  const auto& weights = graph_.nodes[index].weights;
+  return std::all_of(weights.begin(), weights.end(),
+                     [&](graph::WeightId id) { return graph_.weights[id].in_file; });
 }
 
 // Fills link.packed when the plugin wants a layout of its own. The file's pages are given back for it, so
 // that a healthy run keeps one copy of a weight; the next link of the chain reads the file again.
 Status Dispatcher::pack(std::size_t index, const belay_op_t& op, const Compute& compute, Link& link) {
   BELAY_TRY_ASSIGN(const belay_packed_t form, ask_form(compute, op));
-  if (form.layout == BELAY_LAYOUT_ROW) return {};
-  BELAY_TRY_ASSIGN(link.packed, packed_.take(form));
+  if (!is_to_pack(index, form)) return {};
+  auto memory = packed_.take(form);
+  if (!memory.ok()) return form.optional != 0 ? Status() : Status(memory.error());
+  link.packed = *memory;
   belay_error_t error = empty_error();
   const belay_status_t status =
       compute.table->pack(compute.instance, &op, link.packed.data(), link.packed.size(), &error);

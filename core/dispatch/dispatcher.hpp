@@ -52,8 +52,12 @@ class Dispatcher {
   // chain. kNoPlugin when a chain becomes empty. Binds nothing.
   [[nodiscard]] Status confirm();
 
+  // Which weights are packed where the plugin can do without. One that was made in memory stays there beside
+  // its packed form.
+  enum class Pack { kAll, kFromFiles };
+
   // Packs and binds the head of every chain, for runs of at most `max_tokens` tokens. After confirm().
-  [[nodiscard]] Status bind(std::uint64_t max_tokens);
+  [[nodiscard]] Status bind(std::uint64_t max_tokens, Pack pack = Pack::kAll);
 
   // Workspace for runs of at most `max_tokens` tokens from here on, when that is more than before.
   [[nodiscard]] Status reserve(std::uint64_t max_tokens);
@@ -131,6 +135,7 @@ class Dispatcher {
   Status make_ready(std::size_t index, Link& link);
   Status bind_link(std::size_t index, const belay_op_t& op, const Compute& compute, Link& link);
   [[nodiscard]] std::uint64_t room_for_heads();
+  [[nodiscard]] bool is_to_pack(std::size_t index, const belay_packed_t& form) const;
   Status pack(std::size_t index, const belay_op_t& op, const Compute& compute, Link& link);
   [[nodiscard]] std::uint64_t bytes_replaced(std::size_t index) const;
   Status reserve_workspace(const Link& link);
@@ -156,6 +161,7 @@ class Dispatcher {
   bool caught_ = false;              // a wrong result, since scrutiny began
   std::vector<std::string> labels_;  // of the nodes, when there is a trace
   std::vector<Node> nodes_;
+  Pack pack_ = Pack::kAll;
   PackedWeights packed_;
   memory::Buffer workspace_;
   std::uint64_t max_tokens_ = 0;

@@ -58,7 +58,8 @@ Result<std::unique_ptr<VisionEncoder>> Engine::vision_encoder(const models::Tens
     return fail(ErrorCode::kBadInput, "tensor \"{}\" is missing, or no table of {} x {} rows of {} values",
                 models::kPositionTable, side, side, model_.vision->config.width);
   }
-  BELAY_TRY(vision_->bind(1));  // grows with the first image
+  // Grows with the first image. An image has many rows at a time, for which a packed weight is hardly faster.
+  BELAY_TRY(vision_->bind(1, dispatch::Dispatcher::Pack::kFromFiles));
   const std::span<const float> rows(reinterpret_cast<const float*>(table->data.data()),
                                     table->data.size() / sizeof(float));
   return std::make_unique<VisionEncoder>(*model_.vision, rows, *vision_, pool, stop);

@@ -41,7 +41,7 @@ class CpuInstance {
   [[nodiscard]] belay_packed_t packed(const belay_op_t& op) const {
     const OpRow& row = accepted(op);
     const uint64_t bytes = row.packed_bytes != nullptr ? row.packed_bytes(op) : 0;
-    return {sizeof(belay_packed_t), bytes > 0 ? kPackedLayout : uint32_t{BELAY_LAYOUT_ROW}, bytes, 64};
+    return {sizeof(belay_packed_t), bytes > 0 ? kPackedLayout : uint32_t{BELAY_LAYOUT_ROW}, bytes, 64, 1, 0};
   }
 
   void pack(const belay_op_t& op, void* buffer, uint64_t bytes) const {

@@ -80,7 +80,7 @@ class Instance {
   }
 
   [[nodiscard]] belay_packed_t packed(const belay_op_t& op) const {
-    if (!packs_) return {sizeof(belay_packed_t), BELAY_LAYOUT_ROW, 0, 1};
+    if (!packs_) return {sizeof(belay_packed_t), BELAY_LAYOUT_ROW, 0, 1, 0, 0};
     return packed_form(op);
   }
 

@@ -38,8 +38,8 @@ void invert(std::uint8_t* to, const std::uint8_t* from, std::uint64_t count) {
 
 belay_packed_t packed_form(const belay_op_t& op) {
   const std::uint64_t payload = payload_bytes(op);
-  if (payload == 0) return {sizeof(belay_packed_t), BELAY_LAYOUT_ROW, 0, 1};
-  return {sizeof(belay_packed_t), kPackedLayout, kAlignment + payload, kAlignment};
+  if (payload == 0) return {sizeof(belay_packed_t), BELAY_LAYOUT_ROW, 0, 1, 0, 0};
+  return {sizeof(belay_packed_t), kPackedLayout, kAlignment + payload, kAlignment, 0, 0};
 }
 
 void pack_constants(const belay_op_t& op, void* buffer, std::uint64_t bytes) {

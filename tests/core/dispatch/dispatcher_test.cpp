@@ -178,6 +178,42 @@ TEST_CASE("a plugin that asks for memory that cannot be leaves the chain") {
   CHECK(f.output == 2);
 }
 
+TEST_CASE("without memory for packed weights a plugin that can do without runs as it is, another leaves") {
+  for (const std::uint32_t optional : {0U, 1U}) {
+    Fixture f;
+    f.plugins[0].layout = 9;
+    f.plugins[0].packed_bytes = std::uint64_t{1} << 60U;
+    f.plugins[0].packing_is_optional = optional;
+    REQUIRE(f.start().ok());
+    REQUIRE(f.run().ok());
+    CHECK(f.plugins[0].packs == 0);
+    CHECK(f.output == (optional != 0 ? 1 : 2));
+  }
+}
+
+TEST_CASE("a weight made in memory is packed beside itself only where that is wanted or must be") {
+  struct Case {
+    bool in_file;
+    std::uint32_t optional;
+    Dispatcher::Pack pack;
+    int packs;
+  };
+  for (const Case& c :
+       {Case{false, 1, Dispatcher::Pack::kAll, 1}, Case{false, 1, Dispatcher::Pack::kFromFiles, 0},
+        Case{false, 0, Dispatcher::Pack::kFromFiles, 1}, Case{true, 1, Dispatcher::Pack::kFromFiles, 1}}) {
+    const std::array<std::byte, 64> bytes = {};
+    Fixture f;
+    f.plugins[0].layout = 9;
+    f.plugins[0].packing_is_optional = c.optional;
+    f.graph.weights.push_back({"w", DType::kF32, {4, 4}, bytes, c.in_file});
+    f.graph.nodes[0].weights = {0};
+    REQUIRE(f.start(c.pack).ok());
+    CHECK(f.plugins[0].packs == c.packs);
+    REQUIRE(f.run().ok());
+    CHECK(f.output == 1);
+  }
+}
+
 TEST_CASE("packed weights stand for the bytes of a file, not beside them") {
   const std::array<std::byte, 64> bytes = {};
   for (const bool in_file : {false, true}) {

@@ -17,6 +17,8 @@ struct FakePlugin {
   bool supports = true;
   std::uint32_t layout = 0;
   std::uint64_t alignment = 64;
+  std::uint64_t packed_bytes = 100;
+  std::uint32_t packing_is_optional = 0;
   std::set<int> failing_runs = {};  // by their order, from 0
   belay_status_t status = BELAY_INTERNAL;
   std::int32_t scope = BELAY_SCOPE_OP;
@@ -62,7 +64,8 @@ inline const belay_compute_t* fake_table() {
       },
       [](belay_instance_t* instance, const belay_op_t*, belay_packed_t* packed, belay_error_t*) {
         packed->layout = plugin_of(instance).layout;
-        packed->bytes = 100;
+        packed->bytes = plugin_of(instance).packed_bytes;
+        packed->optional = plugin_of(instance).packing_is_optional;
         packed->alignment = plugin_of(instance).alignment;
         return belay_status_t{BELAY_OK};
       },

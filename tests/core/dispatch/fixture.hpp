@@ -33,12 +33,12 @@ struct Fixture {
   std::array<const belay_tensor_t*, 2> inputs = {&in, &in};
   std::array<const belay_tensor_t*, 1> outputs = {&out};
 
-  Status start() {
+  Status start(Dispatcher::Pack pack = Dispatcher::Pack::kAll) {
     const std::array<const char*, 3> ids = {"best", "middle", "last"};
     for (std::size_t i = 0; i < 3; ++i) backends.push_back(test::fake_backend(ids[i], plugins[i]));
     dispatcher = std::make_unique<Dispatcher>(graph, backends, Chains{{0, 1, 2}}, fallbacks, options);
     BELAY_TRY(dispatcher->confirm());
-    return dispatcher->bind(4);
+    return dispatcher->bind(4, pack);
   }
   Status run() {
     belay_run_t run = {};

@@ -7,7 +7,7 @@ namespace belay::dispatch {
 namespace {
 
 belay_packed_t form(std::uint64_t bytes, std::uint64_t alignment) {
-  return {sizeof(belay_packed_t), 1, bytes, alignment};
+  return {sizeof(belay_packed_t), 1, bytes, alignment, 0, 0};
 }
 
 std::uint64_t address(std::span<std::byte> memory) { return reinterpret_cast<std::uintptr_t>(memory.data()); }

@@ -29,7 +29,9 @@ typedef struct belay_packed_t {
   uint32_t struct_size;
   uint32_t layout;    /* 0, or the plugin's number for this form; with id and version it names a stored result */
   uint64_t bytes;
-  uint64_t alignment; /* a power of two */
+  uint64_t alignment; /* a power of two, at most 4096 */
+  uint32_t optional;  /* boolean: bind also takes no buffer, and computes on layout 0; else the host must pack */
+  uint32_t reserved;
 } belay_packed_t;
 
 /* The arguments of one run. Shapes now carry the real number of tokens; the rest is as described to `supports`. */

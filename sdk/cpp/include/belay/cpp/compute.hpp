@@ -101,7 +101,7 @@ class ComputeTable {
       return fail(error, BELAY_INVALID_ARGUMENT, "packed: a missing or too small argument");
     }
     return guard(error, [&] {
-      belay_packed_t answer{sizeof(belay_packed_t), 0, 0, 1};
+      belay_packed_t answer{sizeof(belay_packed_t), 0, 0, 1, 0, 0};
       if constexpr (kPacks) answer = self(instance).packed(*op);
       write(packed, answer);
       return BELAY_OK;
