@@ -156,6 +156,13 @@ class Measuring(unittest.TestCase):
             found = experiments.run(experiments.experiments(), FakeSite(), 1, "dispatch", lambda _: None)
         self.assertEqual(found, {"dispatch": Figure(2.0, 2.0, 2.0)})
 
+    def test_an_interruption_keeps_what_is_there(self):
+        with (mock.patch.object(programs, "core", lambda _: {"dispatch_ns": 3.0, "direct_ns": 1.0}),
+              mock.patch.object(programs, "open_ms", side_effect=KeyboardInterrupt)):
+            found = experiments.run([experiments.dispatch(), experiments.opening()], FakeSite(), 1, "", lambda _: None)
+        self.assertEqual(found["dispatch"].value, 2.0)
+        self.assertEqual({found["open warm"].missing, found["open cold"].missing}, {"interrupted"})
+
     def test_a_line_of_the_kernels_is_read(self):
         line = b"attention_causal/f16/1x16x8x128       2      0.362 ms     92.7 GFLOP/s  39.3 %    46.4 GB/s   (FMA peak 236)\n"
         with mock.patch.object(programs, "output", lambda *_: line):

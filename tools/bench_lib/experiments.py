@@ -203,10 +203,17 @@ def experiments():
 
 
 def run(all_experiments, site, rounds, only, say):
-    """The figures of all of them, or of those with `only` in a key."""
-    figures = {}
+    """The figures of all of them, or of those with `only` in a key. After Ctrl-C those that are there are kept."""
+    figures, interrupted = {}, False
     for experiment in all_experiments:
-        if any(only in key for key in experiment.keys):
-            say(", ".join(experiment.keys))
+        if not any(only in key for key in experiment.keys):
+            continue
+        figures.update({key: not_measured("interrupted") for key in experiment.keys})
+        if interrupted:
+            continue
+        say(", ".join(experiment.keys))
+        try:
             figures.update(experiment.run(site, rounds))
+        except KeyboardInterrupt:
+            interrupted = True
     return figures
