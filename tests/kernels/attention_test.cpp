@@ -1,6 +1,11 @@
 // kv_write and attention, with positions on both sides of the borders of a cache block.
 #include "tests/kernels/expect_pass.hpp"
+#include "tests/kernels/some_tokens.hpp"
 #include "tests/support/doctest.hpp"
+
+#include <initializer_list>
+#include <string>
+#include <vector>
 
 namespace belay::kernel_tests {
 namespace {
@@ -73,11 +78,13 @@ TEST_CASE("attention: every head size and grouping") {
   }
 }
 
-// Where the way to compute changes (16 rows of a head) and around its units (96 rows) and tiles (6 rows).
+// Where the way to compute changes (24 rows of a head), around its tiles of 8 and 16 rows, and with units of
+// the most rows (192).
 TEST_CASE("attention: borders of the tiles for many rows") {
   for_each_mask([](DType dtype, bool causal) {
-    for (const std::size_t tokens : {15, 16, 17, 19, 96, 97, 100, 290})
+    for (const std::size_t tokens : {15, 16, 17, 23, 24, 25, 32, 33, 97, 290})
       check_attention({.dtype = dtype, .tokens = tokens, .d = 16, .position = 3, .causal = causal});
+    check_attention({.dtype = dtype, .tokens = 230, .heads = 12, .d = 8, .position = 60, .causal = causal});
     for (const std::size_t d : {1, 7, 8, 9, 15, 17, 24, 64, 72, 80, 128}) {
       check_attention({.dtype = dtype,
                        .tokens = 23,
@@ -92,6 +99,36 @@ TEST_CASE("attention: borders of the tiles for many rows") {
           {.dtype = dtype, .tokens = 70, .heads = 3, .d = 24, .position = position, .causal = causal});
     }
   });
+}
+
+// Whether the tokens of a step have the bits that they have in a step that begins later, where they lie
+// elsewhere in the tiles. Both are steps of few rows of a head, or of many.
+void check_bits_of_later_steps(const LoadedPlugin& plugin, const OpCase& all,
+                               std::initializer_list<std::size_t> firsts) {
+  const std::vector<std::uint8_t> together = output_of(plugin, all);
+  for (const std::size_t first : firsts) {
+    const std::size_t count = all.tokens - first;
+    const std::string where = plugin.name() + ": from token " + std::to_string(first) + " of " + all.label;
+    INFO(where);
+    CHECK(output_of(plugin, some_tokens(all, first, count)) == tokens_of(together, all.tokens, first, count));
+  }
+}
+
+TEST_CASE("attention: a row's bits do not depend on the rows beside it") {
+  for (const DType dtype : kCacheTypes) {
+    for (const Fill fill : {Fill::kNormal, Fill::kMixed, Fill::kNan, Fill::kInfinity}) {
+      const OpCase many =
+          attention_case({.dtype = dtype, .tokens = 75, .heads = 6, .kv_heads = 2, .d = 20, .position = 61},
+                         fill, false, next_seed());
+      const OpCase few =
+          attention_case({.dtype = dtype, .tokens = 5, .heads = 6, .kv_heads = 2, .d = 20, .position = 126},
+                         fill, false, next_seed());
+      for (const auto& plugin : loaded_plugins()) {
+        check_bits_of_later_steps(*plugin, many, {1, 3, 16, 37, 66});
+        check_bits_of_later_steps(*plugin, few, {1, 2, 4});
+      }
+    }
+  }
 }
 
 TEST_CASE("attention: values at which kernels break, among many rows") {

@@ -1,6 +1,6 @@
 // linear with 8-bit activations: what its blocks, its integer sums and its two ways could get wrong.
-#include "tests/kernels/check_case.hpp"
 #include "tests/kernels/expect_pass.hpp"
+#include "tests/kernels/some_tokens.hpp"
 #include "tests/support/doctest.hpp"
 
 #include <algorithm>
@@ -51,43 +51,12 @@ TEST_CASE("linear with 8-bit activations: values that are not finite touch their
   }
 }
 
-std::vector<std::uint8_t> run(const LoadedPlugin& plugin, const OpCase& op_case,
-                              Layout layout = Layout::kWanted) {
-  Findings findings;
-  const BoundKernel bound(plugin, op_case, findings, layout);
-  REQUIRE(bound.kernel() != nullptr);
-  RunOperands operands(op_case, bound.workspace(op_case.tokens, findings));
-  const belay_run_t arguments = operands.arguments();
-  plugin.host().threading = Threading::kSerial;
-  REQUIRE(bound.kernel()->run(bound.kernel(), &arguments) == BELAY_OK);
-  REQUIRE(findings.empty());
-  return {operands.output(0).begin(), operands.output(0).end()};
-}
-
-// The bytes of one of an operand's tokens.
-std::vector<std::uint8_t> row(const std::vector<std::uint8_t>& bytes, std::size_t tokens, std::size_t token) {
-  const std::size_t size = bytes.size() / tokens;
-  const auto first = bytes.begin() + static_cast<std::ptrdiff_t>(token * size);
-  return {first, first + static_cast<std::ptrdiff_t>(size)};
-}
-
-// `many` with one of its tokens alone.
-OpCase only(const OpCase& many, std::size_t token) {
-  OpCase one = many;
-  one.tokens = 1;
-  for (Operand* operand : {&one.inputs[0], &one.outputs[0]}) {
-    operand->bytes = row(operand->bytes, many.tokens, token);
-    operand->shape[0] = 1;
-  }
-  return one;
-}
-
 void check_same_bits(const LoadedPlugin& plugin, const OpCase& many) {
-  const std::vector<std::uint8_t> together = run(plugin, many);
+  const std::vector<std::uint8_t> together = output_of(plugin, many);
   for (const std::size_t token : {std::size_t{0}, many.tokens / 2, many.tokens - 1}) {
     const std::string where = plugin.name() + ": token " + std::to_string(token) + " of " + many.label;
     INFO(where);
-    CHECK(run(plugin, only(many, token)) == row(together, many.tokens, token));
+    CHECK(output_of(plugin, some_tokens(many, token, 1)) == tokens_of(together, many.tokens, token, 1));
   }
 }
 
@@ -112,7 +81,7 @@ void check_layouts(DType dtype, std::int32_t numerics, const LinearShape& shape)
   for (const auto& plugin : loaded_plugins()) {
     if (!plugin->offers(op_case)) continue;
     INFO(plugin->name(), ": ", op_case.label);
-    CHECK(run(*plugin, op_case) == run(*plugin, op_case, Layout::kFile));
+    CHECK(output_of(*plugin, op_case) == output_of(*plugin, op_case, Layout::kFile));
   }
 }
 

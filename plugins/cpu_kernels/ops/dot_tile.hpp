@@ -40,16 +40,29 @@ inline void dot_tile(RowsOf<const Element> w, RowsOf<const float> x, int64_t cou
   }
 }
 
-// The same for 8 rows and any number of tokens.
+// The same for 8 rows and kTokens tokens.
+template <int kTokens, class Element>
+inline void dot_rows8_tile(RowsOf<const Element> w, RowsOf<const float> x, int64_t count, RowsOf<float> to) {
+  if constexpr (kTokens == 1) {
+    dot_tile<8, 1>(w, x, count, to);
+  } else {
+    dot_tile<4, kTokens>(w, x, count, to);
+    dot_tile<4, kTokens>(w.from(4), x, count, {to.data + 4, to.stride});
+  }
+}
+
+// ... and any number of tokens.
 template <class Element>
 inline void dot_rows8(RowsOf<const Element> w, RowsOf<const float> x, int64_t tokens, int64_t count,
                       RowsOf<float> to) {
   int64_t t = 0;
-  for (; t + kTileTokens <= tokens; t += kTileTokens) {
-    dot_tile<4, kTileTokens>(w, x.from(t), count, to.from(t));
-    dot_tile<4, kTileTokens>(w.from(4), x.from(t), count, {to.row(t) + 4, to.stride});
+  for (; t + kTileTokens <= tokens; t += kTileTokens)
+    dot_rows8_tile<kTileTokens>(w, x.from(t), count, to.from(t));
+  if (t + 2 == tokens) {
+    dot_rows8_tile<2>(w, x.from(t), count, to.from(t));
+  } else if (t + 1 == tokens) {
+    dot_rows8_tile<1>(w, x.from(t), count, to.from(t));
   }
-  for (; t < tokens; ++t) dot_tile<8, 1>(w, x.from(t), count, to.from(t));
 }
 
 }  // namespace belay::BELAY_ISA

@@ -10,7 +10,8 @@
 namespace belay::BELAY_ISA {
 namespace {
 
-// Rates of one AVX2 core of 2.5 to 4 GHz, for grains and cost estimates: bytes of packed weights for one token.
+// Rates of one AVX2 core of 2.5 to 4 GHz, for grains and cost estimates: bytes of packed weights for one
+// token.
 constexpr double kBytesPerNs = 25;
 constexpr double kProductsPerNs = 40;
 

@@ -1,5 +1,6 @@
-// A softmax over blocks of positions that arrive one after another: what a query row has summed so far is
-// scaled down when a larger score comes. Scores are to base 2, so that a weight is 2^(score - top).
+// A softmax over blocks of positions that arrive one after another. Scores are to base 2, and a weight is
+// 2^(score - shift): the shift is a score that was the largest when it was taken, and moves only when a
+// weight would exceed 2^kSlack, because what a query row has summed so far must then be scaled.
 #pragma once
 
 #include "plugins/cpu_kernels/simd/math.hpp"
@@ -10,34 +11,46 @@
 
 namespace belay::BELAY_ISA {
 
+inline constexpr float kSlack = 8;
+inline constexpr float kHidden = -std::numeric_limits<float>::infinity();  // score of what is not seen
+inline constexpr float kNoShift = std::numeric_limits<float>::lowest();    // before the first block
+
 struct SoftmaxRow {
-  static constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  float shift = kNoShift;
+  float total = 0;      // sum of the weights
+  int64_t visible = 0;  // positions that this query sees
 
-  float top = -kInfinity;  // largest score so far
-  float total = 0;         // sum of 2^(score - top)
-  int64_t visible = 0;     // positions that this query sees
-
-  // Turns the first `count` of the scores of a block of 64 into weights, the rest of their last vector into
-  // 0, and scales sums[0..width), the weighted values so far, to the new top. width is a multiple of kLanes.
+  // Turns the first `count` of the scores of a block of 64 into weights, and scales sums[0..width), the
+  // weighted values so far, to the new shift. width is a multiple of kLanes.
   void add_block(float* scores, int64_t count, float* sums, int64_t width) {
-    std::fill(scores + count, scores + (count + kLanes - 1) / kLanes * kLanes, -kInfinity);
-    F32 largest = splat(top);
-    for (int64_t i = 0; i < count; i += kLanes) largest = max(largest, load(scores + i));
-    const float new_top = max_lane(largest);
-    const float shift = new_top == -kInfinity ? 0.0f : new_top;  // -inf - -inf would be NaN too early
+    constexpr int kStep = 4;
+    constexpr int64_t kStepWidth = kStep * kLanes;
+    const int64_t end = (count + kStepWidth - 1) / kStepWidth * kStepWidth;
+    std::fill(scores + count, scores + end, kHidden);
+    F32 largest = splat(shift);
+    for (int64_t i = 0; i < end; i += kLanes) largest = max(load(scores + i), largest);  // passes NaN over
+    if (const float top = max_lane(largest); top > shift + kSlack) move_shift(top, sums, width);
     F32 weights = zero();
-    for (int64_t i = 0; i < count; i += kLanes) {
-      const F32 weight = exp2(load(scores + i) - splat(shift));
-      store(weight, scores + i);
-      weights = weights + weight;
-    }
-    if (top != new_top) {
-      const float factor = top == -kInfinity ? 0.0f : std::exp2(top - shift);
-      total *= factor;
-      for (int64_t i = 0; i < width; i += kLanes) store(load(sums + i) * splat(factor), sums + i);
+    for (int64_t i = 0; i < end; i += kStepWidth) {
+      F32 x[kStep];
+#pragma GCC unroll 4
+      for (int j = 0; j < kStep; ++j) x[j] = load(scores + i + j * kLanes) - splat(shift);
+      exp2(x);
+#pragma GCC unroll 4
+      for (int j = 0; j < kStep; ++j) {
+        store(x[j], scores + i + j * kLanes);
+        weights = weights + x[j];
+      }
     }
     total += sum(weights);
-    top = new_top;
+  }
+
+ private:
+  void move_shift(float to, float* sums, int64_t width) {
+    const float factor = std::exp2(shift - to);
+    shift = to;
+    total *= factor;
+    for (int64_t i = 0; i < width; i += kLanes) store(load(sums + i) * splat(factor), sums + i);
   }
 };
 

@@ -5,6 +5,7 @@
 #include "plugins/cpu_kernels/ops/rows_of.hpp"
 
 #include <algorithm>
+#include <type_traits>
 
 namespace belay::BELAY_ISA {
 
@@ -18,14 +19,14 @@ inline void weighted_tile(const float* weights, int64_t weights_stride, const El
     for (int j = 0; j < kVectors; ++j) acc[r][j] = load(sums.row(r) + j * kLanes);
   }
   for (int64_t k = first; k < last; ++k) {
-    F32 v[kVectors];
+    F32 w[kRows];
 #pragma GCC unroll 4
-    for (int j = 0; j < kVectors; ++j) v[j] = load(values + k * d + j * kLanes);
+    for (int r = 0; r < kRows; ++r) w[r] = splat(weights[r * weights_stride + k]);
 #pragma GCC unroll 4
-    for (int r = 0; r < kRows; ++r) {
-      const F32 weight = splat(weights[r * weights_stride + k]);
+    for (int j = 0; j < kVectors; ++j) {
+      const F32 v = load(values + k * d + j * kLanes);
 #pragma GCC unroll 4
-      for (int j = 0; j < kVectors; ++j) acc[r][j] = mul_add(weight, v[j], acc[r][j]);
+      for (int r = 0; r < kRows; ++r) acc[r][j] = mul_add(w[r], v, acc[r][j]);
     }
   }
   for (int r = 0; r < kRows; ++r) {
@@ -54,25 +55,33 @@ inline void weighted_rows(const float* weights, int64_t weights_stride, const El
   }
 }
 
-// sums[r] += weights[r] . values over the visible[r] first positions, which may grow with r. What a row does
-// not see is not touched, since the weight 0 does not silence a NaN.
+// sums[r] += weights[r] . values for kRows rows over the visible[r] first positions, which may grow with r.
+// What a row does not see is not touched, since the weight 0 does not silence a NaN.
+template <int kRows, class Element>
+inline void visible_rows(const float* weights, int64_t weights_stride, const Element* values,
+                         const int64_t* visible, int64_t d, RowsOf<float> sums) {
+  const int64_t common = visible[0];
+  weighted_rows<kRows>(weights, weights_stride, values, 0, common, d, sums);
+  for (int r = 1; r < kRows; ++r) {
+    if (visible[r] == common) continue;
+    weighted_rows<1>(weights + r * weights_stride, weights_stride, values, common, visible[r], d,
+                     sums.from(r));
+  }
+}
+
+// The same for any number of rows.
 template <class Element>
 inline void add_weighted_rows(const float* weights, int64_t weights_stride, const Element* values,
                               const int64_t* visible, int64_t rows, int64_t d, RowsOf<float> sums) {
-  constexpr int kRows = kTileTokens;
+  const auto add = [&](auto tile, int64_t r) {
+    visible_rows<tile>(weights + r * weights_stride, weights_stride, values, visible + r, d, sums.from(r));
+  };
   int64_t r = 0;
-  for (; r + kRows <= rows; r += kRows) {
-    const float* w = weights + r * weights_stride;
-    const int64_t common = visible[r];
-    weighted_rows<kRows>(w, weights_stride, values, 0, common, d, sums.from(r));
-    for (int i = 1; i < kRows; ++i) {
-      if (visible[r + i] == common) continue;
-      weighted_rows<1>(w + i * weights_stride, weights_stride, values, common, visible[r + i], d,
-                       sums.from(r + i));
-    }
-  }
-  for (; r < rows; ++r) {
-    weighted_rows<1>(weights + r * weights_stride, weights_stride, values, 0, visible[r], d, sums.from(r));
+  for (; r + kTileTokens <= rows; r += kTileTokens) add(std::integral_constant<int, kTileTokens>{}, r);
+  if (r + 2 == rows) {
+    add(std::integral_constant<int, 2>{}, r);
+  } else if (r + 1 == rows) {
+    add(std::integral_constant<int, 1>{}, r);
   }
 }
 

@@ -11,6 +11,7 @@ inline constexpr int kLanes = 8;
 inline constexpr bool kPacksWeights = true;
 inline constexpr double kSlowness = 1;       // rough time relative to AVX2, for cost estimates
 inline constexpr int kTileTokens = 3;        // dot_tile: 4 rows x 3 tokens of accumulators, 16 registers
+inline constexpr bool kFastHalf = true;      // a half float loads as fast as a float
 inline constexpr int64_t kPanelTokens = 64;  // from so many on add_outer beats dot_tile, unpacking included
 
 struct F32 {
@@ -49,6 +50,8 @@ inline F32 mul_add(F32 a, F32 b, F32 c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)
 inline F32 max(F32 a, F32 b) { return {_mm256_max_ps(a.v, b.v)}; }
 inline F32 min(F32 a, F32 b) { return {_mm256_min_ps(a.v, b.v)}; }
 inline F32 abs(F32 a) { return {_mm256_andnot_ps(_mm256_set1_ps(-0.0f), a.v)}; }
+inline F32 less(F32 a, F32 b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_LT_OQ)}; }
+inline F32 select(F32 where, F32 a, F32 b) { return {_mm256_blendv_ps(b.v, a.v, where.v)}; }
 inline F32 swap_pairs(F32 a) { return {_mm256_permute_ps(a.v, 0xb1)}; }
 
 inline float sum(F32 a) {

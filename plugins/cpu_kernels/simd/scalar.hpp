@@ -12,6 +12,7 @@ inline constexpr int kLanes = 4;
 inline constexpr bool kPacksWeights = false;  // the last link of a chain is ready without
 inline constexpr double kSlowness = 6;        // rough time relative to AVX2, for cost estimates
 inline constexpr int kTileTokens = 2;
+inline constexpr bool kFastHalf = false;            // a half float takes some steps
 inline constexpr int64_t kPanelTokens = INT64_MAX;  // never: add_outer needs loads that broadcast
 
 using VecF32 = float __attribute__((vector_size(16)));
@@ -73,6 +74,8 @@ inline F32 mul_add(F32 a, F32 b, F32 c) { return {a.v * b.v + c.v}; }
 inline F32 max(F32 a, F32 b) { return {a.v > b.v ? a.v : b.v}; }
 inline F32 min(F32 a, F32 b) { return {a.v < b.v ? a.v : b.v}; }
 inline F32 abs(F32 a) { return {as<VecF32>(as<VecI32>(a.v) & 0x7fffffff)}; }
+inline F32 less(F32 a, F32 b) { return {as<VecF32>(a.v < b.v)}; }
+inline F32 select(F32 where, F32 a, F32 b) { return {as<VecI32>(where.v) != 0 ? a.v : b.v}; }
 inline F32 swap_pairs(F32 a) { return {__builtin_shufflevector(a.v, a.v, 1, 0, 3, 2)}; }
 inline float sum(F32 a) { return (a.v[0] + a.v[2]) + (a.v[1] + a.v[3]); }
 inline float max_lane(F32 a) {

@@ -9,6 +9,7 @@
 // of it is pure.
 //
 //   max, min         when a lane is not comparable the second argument's lane is taken: max(low, x) keeps NaN
+//   less, select     a mask for each lane, and select(mask, a, b): a where it is set, else b
 //   mul_add          a*b + c, fused where the instruction set has it
 //   dot_u8           pairs w*a summed in int16; w unsigned up to 127 (a pair fits), a in [-127, 127]
 //   dot_i8           the same for signed w, -128 included

@@ -14,6 +14,7 @@ inline constexpr bool kPacksWeights = true;
 inline constexpr double kSlowness = 2.5;  // rough time relative to AVX2, for cost estimates
 inline constexpr int kTileTokens =
     2;  // dot_tile: 8 accumulators, and room for the products that FMA would not need
+inline constexpr bool kFastHalf = false;            // a half float takes some steps
 inline constexpr int64_t kPanelTokens = INT64_MAX;  // never: add_outer needs loads that broadcast
 
 struct F32 {
@@ -56,6 +57,8 @@ inline F32 mul_add(F32 a, F32 b, F32 c) { return {_mm_add_ps(_mm_mul_ps(a.v, b.v
 inline F32 max(F32 a, F32 b) { return {_mm_max_ps(a.v, b.v)}; }
 inline F32 min(F32 a, F32 b) { return {_mm_min_ps(a.v, b.v)}; }
 inline F32 abs(F32 a) { return {_mm_andnot_ps(_mm_set1_ps(-0.0f), a.v)}; }
+inline F32 less(F32 a, F32 b) { return {_mm_cmplt_ps(a.v, b.v)}; }
+inline F32 select(F32 where, F32 a, F32 b) { return {_mm_blendv_ps(b.v, a.v, where.v)}; }
 inline F32 swap_pairs(F32 a) { return {_mm_shuffle_ps(a.v, a.v, 0xb1)}; }
 
 inline float sum(F32 a) {
