@@ -1,7 +1,9 @@
 #include "host/console.hpp"
 #include "host/paths.hpp"
+#include "host/signals.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -83,10 +85,23 @@ void progress(std::string_view text) {
 
 bool stdin_is_terminal() { return ::isatty(STDIN_FILENO) == 1; }
 
+namespace {
+
+// Until there is something to read: false when the user stopped the program, also when that was just before.
+bool wait_for_input() {
+  pollfd events[] = {{STDIN_FILENO, POLLIN, 0}, {interrupted_descriptor(), POLLIN, 0}};
+  while (::poll(events, 2, -1) < 0) {
+    if (errno != EINTR) return false;
+  }
+  return events[1].revents == 0;
+}
+
+}  // namespace
+
 std::optional<std::string> read_line(std::string_view prompt) {
   write_all(STDERR_FILENO, prompt);
   std::string line;
-  for (char c = 0; ::read(STDIN_FILENO, &c, 1) == 1;) {
+  for (char c = 0; wait_for_input() && ::read(STDIN_FILENO, &c, 1) == 1;) {
     if (c == '\n') return line;
     line += c;
   }

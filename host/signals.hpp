@@ -18,4 +18,7 @@ void clear_stop();
 // True after the first.
 [[nodiscard]] const std::atomic<bool>& interrupted();
 
+// A file descriptor that is readable then, for waits that must not miss it; -1 when the system has none left.
+[[nodiscard]] int interrupted_descriptor();
+
 }  // namespace belay::host
