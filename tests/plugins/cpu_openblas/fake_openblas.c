@@ -1,4 +1,5 @@
-/* A library with the functions of OpenBLAS that the plugin looks for. What it says of itself is set when it is built. */
+/* A library with the functions of OpenBLAS that the plugin looks for. What it says of itself is set when it
+ * is built. */
 #include <stdlib.h>
 
 #ifndef FAKE_PARALLEL
