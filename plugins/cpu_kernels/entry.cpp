@@ -39,24 +39,24 @@ class CpuInstance {
   }
 
   [[nodiscard]] belay_packed_t packed(const belay_op_t& op) const {
-    const OpRow& row = accepted(op);
-    const uint64_t bytes = row.packed_bytes != nullptr ? row.packed_bytes(op) : 0;
+    const uint64_t bytes = packed_bytes(accepted(op), op);
     return {sizeof(belay_packed_t), bytes > 0 ? kPackedLayout : uint32_t{BELAY_LAYOUT_ROW}, bytes, 64, 1, 0};
   }
 
   void pack(const belay_op_t& op, void* buffer, uint64_t bytes) const {
-    const uint64_t needed = packed(op).bytes;
+    const OpRow& row = accepted(op);
+    const uint64_t needed = packed_bytes(row, op);
     if (needed == 0 || bytes < needed)
       throw sdk::Error(BELAY_INVALID_ARGUMENT, "pack: a buffer of %llu bytes for %llu",
                        static_cast<unsigned long long>(bytes), static_cast<unsigned long long>(needed));
-    const belay_status_t status = accepted(op).pack(host_, op, buffer);
+    const belay_status_t status = row.pack(host_, op, buffer);
     if (status != BELAY_OK) throw sdk::Error(status, "pack: the host's threads failed");
   }
 
   // Without a buffer kernels compute on the file's own layout.
   [[nodiscard]] sdk::KernelPtr bind(const belay_op_t& op, const void* buffer, uint64_t bytes) const {
     const OpRow& row = accepted(op);
-    const uint64_t needed = buffer != nullptr ? packed(op).bytes : 0;
+    const uint64_t needed = buffer != nullptr ? packed_bytes(row, op) : 0;
     if (needed == 0) return row.bind(host_, op);
     if (bytes < needed) throw sdk::Error(BELAY_INVALID_ARGUMENT, "bind: the packed weights are cut");
     return row.bind_packed(host_, op, buffer);
@@ -69,6 +69,10 @@ class CpuInstance {
     const sdk::Support answer = supports(op);
     if (answer.yes == 0) throw sdk::Error(answer.reason, "%s", answer.detail);
     return *find_op(sdk::view(op.id));
+  }
+
+  static uint64_t packed_bytes(const OpRow& row, const belay_op_t& op) {
+    return row.packed_bytes != nullptr ? row.packed_bytes(op) : 0;
   }
 
   sdk::Host host_;

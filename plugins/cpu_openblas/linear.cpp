@@ -112,12 +112,7 @@ bool fits(const belay_op_t& op, sdk::Support& answer) {
   if (weight.dtype != BELAY_DTYPE_F32) {
     return answer.no(BELAY_UNSUPPORTED, "weight has dtype %d, OpenBLAS multiplies f32 only", weight.dtype);
   }
-  if (!check::is_tensor(weight, "weight", BELAY_DTYPE_F32, {check::kAnySize, check::kAnySize}, answer) ||
-      !check::is_tensor(op.inputs[0], "x", BELAY_DTYPE_F32, {check::kTokens, weight.shape[1]}, answer) ||
-      !check::is_tensor(op.outputs[0], "output", BELAY_DTYPE_F32, {check::kTokens, weight.shape[0]},
-                        answer)) {
-    return false;
-  }
+  if (!check::linear_shapes_fit(op, answer)) return false;
   if (std::max(weight.shape[0], weight.shape[1]) > std::numeric_limits<int>::max()) {
     return answer.no(BELAY_UNSUPPORTED, "the weight has more rows or columns than OpenBLAS can count");
   }
@@ -126,8 +121,7 @@ bool fits(const belay_op_t& op, sdk::Support& answer) {
     return answer.no(BELAY_UNSUPPORTED, "OpenBLAS pays from %lld tokens on",
                      static_cast<long long>(kGemmTokens));
   }
-  const belay_tensor_t* bias = check::constant(op, 1);
-  return bias == nullptr || check::is_tensor(*bias, "bias", BELAY_DTYPE_F32, {weight.shape[0]}, answer);
+  return true;
 }
 
 }  // namespace

@@ -113,6 +113,15 @@ const belay_tensor_t* constant(const belay_op_t& op, uint64_t index) {
   return t.rank == 0 && t.nbytes == 0 ? nullptr : &t;
 }
 
+bool linear_shapes_fit(const belay_op_t& op, sdk::Support& answer) {
+  const belay_tensor_t& weight = op.constants[0];
+  const belay_tensor_t* bias = constant(op, 1);
+  return is_tensor(weight, "weight", weight.dtype, {kAnySize, kAnySize}, answer) &&
+         is_tensor(op.inputs[0], "x", BELAY_DTYPE_F32, {kTokens, weight.shape[1]}, answer) &&
+         is_tensor(op.outputs[0], "output", BELAY_DTYPE_F32, {kTokens, weight.shape[0]}, answer) &&
+         (bias == nullptr || is_tensor(*bias, "bias", BELAY_DTYPE_F32, {weight.shape[0]}, answer));
+}
+
 const uint8_t* constant_data(const belay_tensor_t& tensor, const char* name) {
   const uint64_t needed = total_bytes(tensor);
   if (needed > 0 && (tensor.data == nullptr || tensor.nbytes < needed)) {

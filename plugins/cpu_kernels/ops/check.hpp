@@ -34,6 +34,9 @@ const belay_tensor_t* constant(const belay_op_t& op, uint64_t index);
 // needs.
 const uint8_t* constant_data(const belay_tensor_t& tensor, const char* name);
 
+// Whether the shapes of a linear's operands go together, with a weight of its own type.
+bool linear_shapes_fit(const belay_op_t& op, sdk::Support& answer);
+
 // The op's attributes, or no.
 template <class Attributes>
 bool read_attributes(const belay_op_t& op, Attributes& attributes, sdk::Support& answer) {

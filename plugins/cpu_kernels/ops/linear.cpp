@@ -23,9 +23,7 @@ class Linear final : public sdk::Kernel<Linear> {
       : host_(host),
         weight_(weight),
         bias_(bias),
-        unpack_(unpack_rows(weight.dtype)),
-        packed_floats_(is_packed ? packed_floats(weight.dtype) : PackedFloatWay{}),
-        one_token_(one_token_f32(weight.dtype)),
+        floats_(is_packed ? packed_floats(weight.dtype) : floats_of_file(weight.dtype)),
         few_q8_(is_packed ? few_tokens_q8_packed(weight.dtype) : few_tokens_q8(weight.dtype)),
         many_q8_(many_tokens_q8(weight.dtype, is_packed)),
         quantised_(numerics != BELAY_NUMERICS_F32 && few_q8_.compute != nullptr),
@@ -33,9 +31,8 @@ class Linear final : public sdk::Kernel<Linear> {
 
   [[nodiscard]] uint64_t workspace(uint64_t tokens) const override {
     if (quantised_) return layout(tokens * parts_).bytes;
-    const auto without = static_cast<uint64_t>(
-        packed_floats_.tokens != nullptr ? packed_floats_.tokens_without_panels : kPanelTokens - 1);
-    return tokens <= without ? 0 : host_.max_concurrency() * kPanelFloatsF32 * sizeof(float);
+    if (tokens <= static_cast<uint64_t>(floats_.tokens_without_panels)) return 0;
+    return host_.max_concurrency() * kPanelFloatsF32 * sizeof(float);
   }
 
   belay_status_t run(const belay_run_t& arguments) {
@@ -90,29 +87,13 @@ class Linear final : public sdk::Kernel<Linear> {
                               });
   }
 
-  belay_status_t run_packed_floats(const LinearTask& task, const float* x, float* panels) const {
-    return for_rows(kPanelRowsF32, task.tokens, [&](int64_t begin, int64_t end, uint32_t worker) {
+  belay_status_t run_f32(const LinearTask& task, const float* x, float* panels) const {
+    return for_rows(kRowsF32, task.tokens, [&](int64_t begin, int64_t end, uint32_t worker) {
       if (task.tokens == 1) {
-        packed_floats_.one_token(task, x, begin, end);
+        floats_.one_token(task, x, begin, end);
       } else {
         float* own = panels == nullptr ? nullptr : panels + worker * kPanelFloatsF32;
-        packed_floats_.tokens(task, x, begin, end, own);
-      }
-    });
-  }
-
-  belay_status_t run_f32(const LinearTask& task, const float* x, float* panels) const {
-    if (packed_floats_.tokens != nullptr) return run_packed_floats(task, x, panels);
-    if (task.tokens >= kPanelTokens) {
-      return for_rows(kPanelRowsF32, task.tokens, [&](int64_t begin, int64_t end, uint32_t worker) {
-        many_tokens_f32(task, unpack_, x, begin, end, panels + worker * kPanelFloatsF32);
-      });
-    }
-    return for_rows(kRowsF32, task.tokens, [&](int64_t begin, int64_t end, uint32_t) {
-      if (task.tokens == 1) {
-        one_token_(task, x, begin, end);
-      } else {
-        few_tokens_f32(task, unpack_, x, begin, end);
+        floats_.more_tokens(task, x, begin, end, own);
       }
     });
   }
@@ -168,9 +149,7 @@ class Linear final : public sdk::Kernel<Linear> {
   sdk::Host host_;
   Weight weight_;
   const float* bias_;
-  UnpackRows unpack_;
-  PackedFloatWay packed_floats_;
-  OneTokenF32 one_token_;
+  FloatWay floats_;
   QuantisedWay few_q8_;
   QuantisedWay many_q8_;
   bool quantised_;
@@ -187,13 +166,7 @@ bool supports(const belay_op_t& op, sdk::Support& answer) {
   if (unpack_rows(weight.dtype) == nullptr) {
     return answer.no(BELAY_UNSUPPORTED, "weight has dtype %d, which is no weight type", weight.dtype);
   }
-  if (!is_tensor(weight, "weight", weight.dtype, {kAnySize, kAnySize}, answer) ||
-      !is_tensor(op.inputs[0], "x", BELAY_DTYPE_F32, {kTokens, weight.shape[1]}, answer) ||
-      !is_tensor(op.outputs[0], "output", BELAY_DTYPE_F32, {kTokens, weight.shape[0]}, answer)) {
-    return false;
-  }
-  const belay_tensor_t* bias = constant(op, 1);
-  if (bias != nullptr && !is_tensor(*bias, "bias", BELAY_DTYPE_F32, {weight.shape[0]}, answer)) return false;
+  if (!linear_shapes_fit(op, answer)) return false;
   uint64_t bytes = 0;
   row_bytes(weight.dtype, weight.shape[1], bytes);
   const double ns =

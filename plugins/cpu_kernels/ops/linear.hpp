@@ -1,4 +1,4 @@
-// The two ways to compute a linear layer, behind one description of the weight. Pure functions, any thread.
+// The ways to compute a linear layer, behind one description of the weight. Pure functions, any thread.
 #pragma once
 
 #include "plugins/cpu_kernels/quant/unpack.hpp"
@@ -22,31 +22,40 @@ struct LinearTask {
   float* out;  // [tokens, weight.rows]
 };
 
-// Activations as they are. One token and a few add in the same order and give the same bits, so that tokens
-// which are checked a few at a time are those that decode would give. `unpack` is the weight type's.
-using OneTokenF32 = void (*)(const LinearTask& task, const float* x, int64_t begin, int64_t end);
-OneTokenF32 one_token_f32(int32_t dtype);  // nullptr for a dtype that is no weight type
-void few_tokens_f32(const LinearTask& task, UnpackRows unpack, const float* x, int64_t begin, int64_t end);
-inline constexpr int64_t kRowsF32 = 8;  // ranges of rows begin at multiples of this
+// A vector of outputs of one token from weight row `row` on, which may reach past the last.
+inline void store_outputs(const LinearTask& task, int64_t token, int64_t row, F32 sum) {
+  const int64_t rows = task.weight.rows;
+  if (row >= rows) return;
+  if (task.bias != nullptr) sum = sum + load_upto(task.bias + row, rows - row);
+  store_upto(sum, task.out + token * rows + row, rows - row);
+}
 
-// Many tokens, from kPanelTokens on: another order, which differs by rounding and is the same for every
-// number of tokens and threads. `panels` is the thread's own memory.
-void many_tokens_f32(const LinearTask& task, UnpackRows unpack, const float* x, int64_t begin, int64_t end,
-                     float* panels);
-inline constexpr int64_t kPanelRowsF32 = 16;  // ranges of rows begin at multiples of this
+// How weights meet activations that stay as they are: chosen once, in bind. Ranges of rows begin at multiples
+// of kRowsF32; `panels` is kPanelFloatsF32 of the thread's own memory, or nullptr for so few tokens that none
+// is needed.
+struct FloatWay {
+  void (*one_token)(const LinearTask& task, const float* x, int64_t begin, int64_t end);
+  void (*more_tokens)(const LinearTask& task, const float* x, int64_t begin, int64_t end, float* panels);
+  int64_t tokens_without_panels;
+};
+inline constexpr int64_t kRowsF32 = 16;
 inline constexpr uint64_t kPanelFloatsF32 = uint64_t{96} * 512;
-
-// k over which one vector accumulates; a multiple of every block.
+// k over which one vector accumulates; chunks are added in order. A multiple of every block.
 inline constexpr int64_t kF32Chunk = 512;
 
-// Packed floats, the activations as they are: one chain for each output over a chunk of k, chunks added in
-// order, whatever the number of tokens.
-struct PackedFloatWay {
-  void (*one_token)(const LinearTask& task, const float* x, int64_t begin, int64_t end);
-  void (*tokens)(const LinearTask& task, const float* x, int64_t begin, int64_t end, float* panels);
-  int64_t tokens_without_panels;  // how many `tokens` takes without kPanelFloatsF32 of a thread's own memory
-};
-PackedFloatWay packed_floats(int32_t dtype);
+// As the file has them. One token and a few add in the same order and give the same bits, so that tokens
+// which are checked a few at a time are those that decode would give; from kPanelTokens on the order is
+// another one, which differs by rounding and is the same for every number of tokens and threads.
+FloatWay floats_of_file(int32_t dtype);
+// Packed panels of floats or half floats: the same bits for any number of tokens. Empty for other types.
+FloatWay packed_floats(int32_t dtype);
+
+// What floats_of_file() is made of. `unpack` is the weight type's.
+using OneTokenF32 = decltype(FloatWay::one_token);
+OneTokenF32 one_token_f32(int32_t dtype);  // nullptr for a dtype that is no weight type
+void few_tokens_f32(const LinearTask& task, UnpackRows unpack, const float* x, int64_t begin, int64_t end);
+void many_tokens_f32(const LinearTask& task, UnpackRows unpack, const float* x, int64_t begin, int64_t end,
+                     float* panels);
 
 // Activations in blocks of 32 signed bytes with one scale each, in a workspace. A block that holds a NaN or
 // an infinity has scale NaN, so that what it touches is NaN. Tokens lie in tiles of ActivationFormat::tile,

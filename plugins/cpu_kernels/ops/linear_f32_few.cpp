@@ -9,7 +9,7 @@
 namespace belay::BELAY_ISA {
 namespace {
 
-constexpr int64_t kPanelRows = kRowsF32;
+constexpr int64_t kPanelRows = 8;
 constexpr int64_t kStride = kF32Chunk + 16;  // not a power of two, so that rows do not compete for cache sets
 constexpr int64_t kTokenBlock = 64;          // 128 KiB of a chunk's activations stay in L2 while panels pass
 

@@ -8,7 +8,8 @@ namespace {
 
 // Rows past the last repeat it; their results are dropped.
 void pack(const Weight& weight, UnpackRows unpack, const Panel& panel, float* to) {
-  constexpr int64_t kStride = kChunk + 16;  // not a power of two, so that rows do not compete for cache sets
+  constexpr int64_t kStride =
+      kF32Chunk + 16;  // not a power of two, so that rows do not compete for cache sets
   alignas(64) float buffer[kLanes * kStride];
   for (int64_t r = 0; r < panel.rows; r += kLanes) {
     const int64_t row = panel.row + r;
@@ -30,20 +31,20 @@ void pack(const Weight& weight, UnpackRows unpack, const Panel& panel, float* to
 
 void many_tokens_f32(const LinearTask& task, UnpackRows unpack, const float* x, int64_t begin, int64_t end,
                      float* panels) {
-  static_assert(kPanelRowsF32 % kTileWidth == 0 && kBlockRows % kTileWidth == 0);
-  static_assert(kBlockRows * kChunk == kPanelFloatsF32);
+  static_assert(kRowsF32 % kTileWidth == 0 && kBlockRows % kTileWidth == 0);
+  static_assert(kBlockRows * kF32Chunk == kPanelFloatsF32);
   for (int64_t row = begin; row < end; row += kBlockRows) {
     const int64_t block_end = std::min(row + kBlockRows, end);
     Panel panel = {row, 0, 0, 0};
     do {
-      panel.count = std::min(kChunk, task.weight.cols - panel.first);
+      panel.count = std::min(kF32Chunk, task.weight.cols - panel.first);
       for (panel.row = row; panel.row < block_end; panel.row += kTileWidth) {
         panel.rows = std::min<int64_t>(kTileWidth, block_end - panel.row);
-        pack(task.weight, unpack, panel, panels + (panel.row - row) * kChunk);
+        pack(task.weight, unpack, panel, panels + (panel.row - row) * kF32Chunk);
       }
       panel.row = row;
-      multiply_block(task, x, panel, block_end, panels, kTileWidth * kChunk, {});
-      panel.first += kChunk;
+      multiply_block(task, x, panel, block_end, panels, kTileWidth * kF32Chunk, {});
+      panel.first += kF32Chunk;
     } while (panel.first < task.weight.cols);
   }
 }

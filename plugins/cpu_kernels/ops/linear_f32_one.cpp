@@ -24,7 +24,7 @@ struct Quantised {
     for (int64_t k = 0; k < count; k += F::kBlock) {
       affine(rows, scale + k / F::kGroup * kLanes, offset + k / F::kGroup * kLanes);
       for (auto& row : rows) {
-        prefetch_block<F>(row + ahead);
+        prefetch_lines(row + ahead, F::kBytes);
         row += F::kBytes;
       }
     }
@@ -131,8 +131,7 @@ void one_token(const LinearTask& task, const float* x, int64_t begin, int64_t en
       Source::add(rows, kLanes * weight.row_bytes, x + k, std::min(kF32Chunk, weight.cols - k), acc);
       total = add_chunk(acc, total, k == 0);
     }
-    if (task.bias != nullptr) total = total + load_upto(task.bias + row, here);
-    store_upto(total, task.out + row, here);
+    store_outputs(task, 0, row, total);
   }
 }
 

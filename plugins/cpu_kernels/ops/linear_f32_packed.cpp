@@ -45,16 +45,6 @@ inline void clear(F32 (&sums)[kCount][kTileVectors]) {
   }
 }
 
-void store_rows(const LinearTask& task, int64_t row, const F32 (&sums)[kTileVectors]) {
-  for (int j = 0; j < kTileVectors; ++j) {
-    const int64_t first = row + j * kLanes;
-    const int64_t here = task.weight.rows - first;
-    if (here <= 0) continue;
-    const F32 sum = task.bias == nullptr ? sums[j] : sums[j] + load_upto(task.bias + first, here);
-    store_upto(sum, task.out + first, here);
-  }
-}
-
 // kCount panels of rows, `apart` rows from one to the next.
 template <int kCount, class Element>
 void run_panels(const LinearTask& task, const float* x, int64_t row, int64_t apart) {
@@ -62,16 +52,18 @@ void run_panels(const LinearTask& task, const float* x, int64_t row, int64_t apa
   const Panels<Element> panels(weight);
   F32 total[kCount][kTileVectors];
   clear(total);
-  for (int64_t k = 0; k < weight.cols; k += kChunk) {
+  for (int64_t k = 0; k < weight.cols; k += kF32Chunk) {
     F32 acc[kCount][kTileVectors];
     clear(acc);
     add_panels<kCount>(panels.at(row, k), apart / kTileWidth * panels.apart(), x + k,
-                       std::min(kChunk, weight.cols - k), acc);
+                       std::min(kF32Chunk, weight.cols - k), acc);
     for (int s = 0; s < kCount; ++s) {
       for (int j = 0; j < kTileVectors; ++j) total[s][j] = k == 0 ? acc[s][j] : total[s][j] + acc[s][j];
     }
   }
-  for (int s = 0; s < kCount; ++s) store_rows(task, row + s * apart, total[s]);
+  for (int s = 0; s < kCount; ++s) {
+    for (int j = 0; j < kTileVectors; ++j) store_outputs(task, 0, row + s * apart + j * kLanes, total[s][j]);
+  }
 }
 
 // The rows in kStreams equal parts side by side, then what is left.
@@ -96,7 +88,7 @@ void convert(const Panels<Element>& panels, const Panel& panel, int64_t end, flo
   for (int64_t row = panel.row; row < end; row += kTileWidth) {
     const Element* from = panels.at(row, panel.first);
     for (int64_t i = 0; i < panel.count * kTileWidth; i += kLanes) store(load(from + i), to + i);
-    to += kTileWidth * kChunk;
+    to += kTileWidth * kF32Chunk;
   }
 }
 
@@ -107,15 +99,15 @@ void more_tokens(const LinearTask& task, const float* x, int64_t begin, int64_t 
   const bool converts = kConverts<Element> && task.tokens >= kTokensToConvert;
   for (int64_t row = begin; row < end; row += block) {
     const int64_t block_end = std::min(row + block, end);
-    for (int64_t k = 0; k < task.weight.cols; k += kChunk) {
-      const Panel panel = {row, 0, k, std::min(kChunk, task.weight.cols - k)};
-      const bool is_last = k + kChunk >= task.weight.cols;
-      const NextPanels next = {is_last ? packed.at(row + block, 0) : packed.at(row, k + kChunk),
+    for (int64_t k = 0; k < task.weight.cols; k += kF32Chunk) {
+      const Panel panel = {row, 0, k, std::min(kF32Chunk, task.weight.cols - k)};
+      const bool is_last = k + kF32Chunk >= task.weight.cols;
+      const NextPanels next = {is_last ? packed.at(row + block, 0) : packed.at(row, k + kF32Chunk),
                                packed.apart() * static_cast<int64_t>(sizeof(Element)),
                                panel.count * kTileWidth * static_cast<int64_t>(sizeof(Element))};
       if (converts) {
         convert(packed, panel, block_end, panels);
-        multiply_block<float>(task, x, panel, block_end, panels, kTileWidth * kChunk, next);
+        multiply_block<float>(task, x, panel, block_end, panels, kTileWidth * kF32Chunk, next);
       } else {
         multiply_block<Element>(task, x, panel, block_end, packed.at(row, k), packed.apart(), next);
       }
@@ -124,13 +116,13 @@ void more_tokens(const LinearTask& task, const float* x, int64_t begin, int64_t 
 }
 
 template <class Element>
-constexpr PackedFloatWay way() {
+constexpr FloatWay way() {
   return {&one_token<Element>, &more_tokens<Element>, kConverts<Element> ? kTokensToConvert - 1 : INT64_MAX};
 }
 
 }  // namespace
 
-PackedFloatWay packed_floats(int32_t dtype) {
+FloatWay packed_floats(int32_t dtype) {
   if (dtype == BELAY_DTYPE_F32) return way<float>();
   if (dtype == BELAY_DTYPE_F16) return way<Half>();
   if (dtype == BELAY_DTYPE_BF16) return way<Bfloat>();

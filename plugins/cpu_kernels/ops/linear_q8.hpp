@@ -14,6 +14,12 @@ inline constexpr Sums kSums = F::kSigned      ? Sums::kNone
                               : F::kZero != 0 ? Sums::kStart
                                               : Sums::kScaled;
 
+// The activations from value `at` on, whose integers have kBytes bytes; `at` begins a group of a tile.
+template <class F, int kBytes = 1>
+inline QuantisedActivations from(const QuantisedActivations& x, int64_t at) {
+  return {x.q + at * kBytes, x.scale + at / 32, x.sum + at / F::kGroup};
+}
+
 // The start of the sum of products, for kStart.
 inline I16 start_of(const uint32_t* sum) { return as_i16(splat_quad(sum)); }
 

@@ -10,18 +10,17 @@ namespace {
 
 // The 32 products of block part `i` in each row, summed over groups of 32 or 16: lane r belongs to row r.
 template <class F>
-inline void products(const Rows& rows, int64_t offset, int i, Bytes a, I32 (&sums)[32 / F::kGroup]) {
+inline void products(const Rows& rows, int i, Bytes a, I32 (&sums)[32 / F::kGroup]) {
   if constexpr (F::kGroup == 32) {
     I32 part[kLanes];
 #pragma GCC unroll 8
-    for (int r = 0; r < kLanes; ++r) part[r] = dot<F::kSigned>(F::quants(rows[r] + offset, i), a);
+    for (int r = 0; r < kLanes; ++r) part[r] = dot<F::kSigned>(F::quants(rows[r], i), a);
     sums[0] = sum_rows(part);
   } else {
     I32 first[kLanes];
     I32 second[kLanes];
 #pragma GCC unroll 8
-    for (int r = 0; r < kLanes; ++r)
-      dot_halves<F::kSigned>(F::quants(rows[r] + offset, i), a, first[r], second[r]);
+    for (int r = 0; r < kLanes; ++r) dot_halves<F::kSigned>(F::quants(rows[r], i), a, first[r], second[r]);
     sum_rows_halves(first, second, sums[0], sums[1]);
   }
 }
@@ -40,7 +39,7 @@ F32 row_group(const Rows& start, uint64_t ahead, int64_t cols, const QuantisedAc
 #pragma GCC unroll 8
     for (int i = 0; i < F::kBlock / 32; ++i) {
       I32 sums[kPerPart];
-      products<F>(rows, 0, i, load_bytes(x.q + k + 32 * i), sums);
+      products<F>(rows, i, load_bytes(x.q + k + 32 * i), sums);
       for (int g = 0; g < kPerPart; ++g) {
         const int at = i * kPerPart + g;
         const uint32_t* sum = x.sum + k / F::kGroup + at;
@@ -49,7 +48,7 @@ F32 row_group(const Rows& start, uint64_t ahead, int64_t cols, const QuantisedAc
       }
     }
     for (int r = 0; r < kLanes; ++r) {
-      prefetch_block<F>(rows[r] + ahead);
+      prefetch_lines(rows[r] + ahead, F::kBytes);
       rows[r] += F::kBytes;
     }
   }
@@ -68,11 +67,8 @@ void few_tokens(const LinearTask& task, const QuantisedActivations& x, int64_t b
     Rows rows;
     row_pointers(weight.data, weight.row_bytes, row, here, rows);
     for (int64_t t = 0; t < task.tokens; ++t) {
-      const int64_t at = t * weight.cols;
-      const QuantisedActivations token = {x.q + at, x.scale + at / 32, x.sum + at / F::kGroup};
-      F32 acc = row_group<F>(rows, kLanes * weight.row_bytes, weight.cols, token);
-      if (task.bias != nullptr) acc = acc + load_upto(task.bias + row, here);
-      store_upto(acc, task.out + t * weight.rows + row, here);
+      const QuantisedActivations token = from<F>(x, t * weight.cols);
+      store_outputs(task, t, row, row_group<F>(rows, kLanes * weight.row_bytes, weight.cols, token));
     }
   }
 }

@@ -71,7 +71,7 @@ void fill_from_rows(const Weight& weight, const Work& work, int group, Panel<F>&
       store_panel_quads<F>(quads, &panel.q[group][(k + 32 * i) * kLanes * kBytes<F>]);
     }
     for (auto& r : rows) {
-      prefetch_block<F>(r + kPanelRows * weight.row_bytes);  // of the next panel
+      prefetch_lines(r + kPanelRows * weight.row_bytes, F::kBytes);  // of the next panel
       r += F::kBytes;
     }
   }
@@ -84,19 +84,17 @@ void fill_from_packed(const Weight& weight, const Work& work, int group, Panel<F
   const int64_t index = std::min(work.row / kLanes + group, (weight.rows - 1) / kLanes);
   const uint64_t group_bytes = P::group_bytes(weight.cols);
   const uint8_t* start = weight.data + static_cast<uint64_t>(index) * group_bytes;
-  const auto fetch_next = [ahead = kPanelGroups * group_bytes](const uint8_t* from, int bytes) {
-    for (int line = 0; line < bytes; line += 64) __builtin_prefetch(from + ahead + line);
-  };
+  const uint64_t ahead = kPanelGroups * group_bytes;  // the next panel
   P::for_blocks(start, weight.cols, work.first, work.count,
                 [&](int64_t at, const uint8_t* scales, const uint8_t* quants) {
                   const int64_t k = at - work.first;
                   P::affine(scales, &panel.scale[group][k / F::kGroup], &panel.offset[group][k / F::kGroup]);
-                  fetch_next(scales, P::kScaleBytes);
+                  prefetch_lines(scales + ahead, P::kScaleBytes);
                   for (int i = 0; i < F::kBlock / 32; ++i, quants += P::Quants::kBytes) {
                     U8 quads[8];
                     P::Quants::load(quants, quads);
                     store_panel_quads<F>(quads, &panel.q[group][(k + 32 * i) * kLanes * kBytes<F>]);
-                    fetch_next(quants, P::Quants::kBytes);
+                    prefetch_lines(quants + ahead, P::Quants::kBytes);
                   }
                 });
 }
@@ -240,23 +238,17 @@ void load_sums(const LinearTask& task, int64_t row, int64_t token, int64_t token
   }
 }
 
-void store_sums(const LinearTask& task, int64_t row, int64_t token, int64_t tokens, const float* bias,
-                const TileSums& acc) {
-  const int64_t rows = task.weight.rows;
+void store_sums(const LinearTask& task, int64_t row, int64_t token, int64_t tokens, const TileSums& acc) {
   for (int64_t at = row; const auto& group : acc) {
-    for (int64_t t = 0; t < tokens && at < rows; ++t) {
-      const F32 sum = bias == nullptr ? group[t] : group[t] + load_upto(bias + at, rows - at);
-      store_upto(sum, task.out + (token + t) * rows + at, rows - at);
-    }
+    for (int64_t t = 0; t < tokens; ++t) store_outputs(task, token + t, at, group[t]);
     at += kLanes;
   }
 }
 
 template <class F>
-void run_panel(const LinearTask& task, const QuantisedActivations& x, const Panel<F>& panel,
-               const Work& work) {
+void run_panel(LinearTask task, const QuantisedActivations& x, const Panel<F>& panel, const Work& work) {
   const int64_t cols = task.weight.cols;
-  const float* bias = work.first + work.count >= cols ? task.bias : nullptr;
+  if (work.first + work.count < cols) task.bias = nullptr;  // the last chunk adds it
   for (int64_t token = work.begin; token < work.end; token += kTileWidth) {
     const int64_t tokens = std::min(kTileWidth, work.end - token);
     TileSums acc;
@@ -264,10 +256,8 @@ void run_panel(const LinearTask& task, const QuantisedActivations& x, const Pane
       for (F32& a : group) a = zero();
     }
     if (work.first > 0) load_sums(task, work.row, token, tokens, acc);
-    const int64_t at = token * cols + work.first * tokens;
-    run_tile_of<F>(tokens, panel, {x.q + at * kBytes<F>, x.scale + at / 32, x.sum + at / F::kGroup},
-                   work.count, acc);
-    store_sums(task, work.row, token, tokens, bias, acc);
+    run_tile_of<F>(tokens, panel, from<F, kBytes<F>>(x, token * cols + work.first * tokens), work.count, acc);
+    store_sums(task, work.row, token, tokens, acc);
   }
 }
 

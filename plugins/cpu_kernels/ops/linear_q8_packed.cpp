@@ -76,17 +76,11 @@ void run_groups(const LinearTask& task, const QuantisedActivations& x, int64_t r
   const uint64_t group_bytes = Packed<F>::group_bytes(weight.cols);
   const uint8_t* data = weight.data + static_cast<uint64_t>(row / kLanes) * group_bytes;
   for (int64_t t = 0; t < task.tokens; ++t) {
-    const int64_t at = t * weight.cols;
     F32 acc[kCount];
     for (F32& a : acc) a = zero();
     add_groups<F, kCount>(data, static_cast<uint64_t>(apart / kLanes) * group_bytes, weight.cols,
-                          {x.q + at, x.scale + at / 32, x.sum + at / F::kGroup}, acc);
-    for (int s = 0; s < kCount; ++s) {
-      const int64_t first = row + s * apart;
-      const int64_t here = weight.rows - first;
-      if (task.bias != nullptr) acc[s] = acc[s] + load_upto(task.bias + first, here);
-      store_upto(acc[s], task.out + t * weight.rows + first, here);
-    }
+                          from<F>(x, t * weight.cols), acc);
+    for (int s = 0; s < kCount; ++s) store_outputs(task, t, row + s * apart, acc[s]);
   }
 }
 

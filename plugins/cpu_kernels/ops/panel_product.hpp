@@ -10,8 +10,9 @@
 
 namespace belay::BELAY_ISA {
 
-inline constexpr int64_t kChunk = 512;     // of k: the activations of a tile take 12 KiB of L1
-inline constexpr int64_t kBlockRows = 96;  // the panels take 192 KiB of L2
+// Over kF32Chunk values of k the activations of a tile take 12 KiB of L1, the panels of a block 192 KiB of
+// L2.
+inline constexpr int64_t kBlockRows = 96;
 
 // The weight rows [row, row + rows), at most kTileWidth, and k in [first, first + count).
 struct Panel {

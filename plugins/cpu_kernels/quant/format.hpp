@@ -7,15 +7,14 @@
 //   kBits             of q
 //   kZero             when not 0, the offset is always -kZero * scale: q stands for q - kZero
 //   quants(block, i)  the 32 integers from value 32*i on
-//   affine(rows, scale, offset)   for the block at rows[r] of each of kLanes rows, lane r of scale[g] and
-//   offset[g] for
-//                     its kBlock/kGroup groups
+//   affine(rows, scale, offset)   for the block at rows[r] of each of kLanes rows: lane r of scale[g] and of
+//                     offset[g] for its kBlock/kGroup groups
 //
 // For the packed form (packed.hpp), which is made of the same numbers:
 //
-//   kHalves           where a block has its half floats: the scale, and the offset or what multiplies
-//   minimums kSmallBits        of the 16 small integers of a block, or 0 small(block, integers)   these: a
-//   scale for each group, then a minimum for each when there are two halves
+//   kHalves           where a block has its half floats: its scale, then what gives the offsets
+//   kSmallBits        of the 16 small integers of a block, or 0
+//   small(block, integers)   these: a scale for each group, then, with two halves, a minimum for each
 //
 // Both products are exact in float for every format, so the value has at most one rounding, as in GGUF's
 // reference.
@@ -37,10 +36,9 @@ inline void row_pointers(const uint8_t* data, uint64_t row_bytes, int64_t row, i
   }
 }
 
-// Asks for the cache lines of a block; any address is fine.
-template <class F>
-inline void prefetch_block(const uint8_t* block) {
-  for (int i = 0; i < F::kBytes; i += 64) __builtin_prefetch(block + i);
+// Asks for cache lines; any address is fine.
+inline void prefetch_lines(const uint8_t* from, int bytes) {
+  for (int i = 0; i < bytes; i += 64) __builtin_prefetch(from + i);
 }
 
 template <class F>

@@ -2,9 +2,8 @@
 // group of rows is read from its first byte to its last, as one stream. It takes the bytes of the file's
 // blocks; groups begin at cache lines.
 //
-//   group of kLanes rows    chunks of 4 blocks of 32 values, or of one block of 256; the last chunk of a row
-//   may
-//                           have fewer blocks, the last group is filled up with the last row
+//   group of kLanes rows    chunks of 4 blocks of 32 values, the last perhaps of fewer, or of one block of
+//                           256; the last group is filled up with the last row
 //   chunk                   [scales of each block][quants of each 32 values]
 //   scales                  half floats [F::kHalves][row], then the format's small integers as PackedQuads
 //   quants                  PackedQuads of 8: quad i holds the values 4i..4i+3 of each row, [row][4] bytes

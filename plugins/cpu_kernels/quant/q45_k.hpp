@@ -14,32 +14,29 @@
 
 namespace belay::BELAY_ISA {
 
-// The 8 scales and the 8 minimums of one block as bytes. For g < 4 they are the low 6 bits of packed[g] and
+// The 8 scales, then the 8 minimums of one block. For g < 4 they are the low 6 bits of packed[g] and
 // packed[g+4]; for g >= 4 the nibbles of packed[g+4], with the top 2 bits of packed[g-4] and packed[g] above
 // them.
-inline void unpack_scales_k(const uint8_t* packed, uint8_t (&scale)[8], uint8_t (&minimum)[8]) {
+inline void small_k(const uint8_t* block, uint8_t (&integers)[16]) {
   uint32_t word[3];
-  __builtin_memcpy(word, packed, 12);
-  const uint32_t scales[2] = {word[0] & 0x3f3f3f3fu,
-                              (word[2] & 0x0f0f0f0fu) | ((word[0] >> 2) & 0x30303030u)};
-  const uint32_t minimums[2] = {word[1] & 0x3f3f3f3fu,
-                                ((word[2] >> 4) & 0x0f0f0f0fu) | ((word[1] >> 2) & 0x30303030u)};
-  __builtin_memcpy(scale, scales, 8);
-  __builtin_memcpy(minimum, minimums, 8);
+  std::memcpy(word, block + 4, 12);
+  const uint32_t all[4] = {word[0] & 0x3f3f3f3fu, (word[2] & 0x0f0f0f0fu) | ((word[0] >> 2) & 0x30303030u),
+                           word[1] & 0x3f3f3f3fu,
+                           ((word[2] >> 4) & 0x0f0f0f0fu) | ((word[1] >> 2) & 0x30303030u)};
+  std::memcpy(integers, all, 16);
 }
 
 inline void affine_k(const Rows& rows, F32* scale, F32* offset) {
-  uint8_t scales[kLanes][8];
-  uint8_t minimums[kLanes][8];
-  for (int r = 0; r < kLanes; ++r) unpack_scales_k(rows[r] + 4, scales[r], minimums[r]);
+  uint8_t integers[kLanes][16];
+  for (int r = 0; r < kLanes; ++r) small_k(rows[r], integers[r]);
   const F32 d = gather_f16(rows, 0);
   const F32 dmin = zero() - gather_f16(rows, 2);
   for (int first = 0; first < 8; first += kLanes) {
     F32 s[kLanes];
     F32 m[kLanes];
     for (int r = 0; r < kLanes; ++r) {
-      s[r] = load_u8_as_f32(&scales[r][first]);
-      m[r] = load_u8_as_f32(&minimums[r][first]);
+      s[r] = load_u8_as_f32(&integers[r][first]);
+      m[r] = load_u8_as_f32(&integers[r][8 + first]);
     }
     transpose(s);
     transpose(m);
@@ -48,15 +45,6 @@ inline void affine_k(const Rows& rows, F32* scale, F32* offset) {
       offset[first + g] = m[g] * dmin;
     }
   }
-}
-
-// The 8 scales, then the 8 minimums.
-inline void small_k(const uint8_t* block, uint8_t (&integers)[16]) {
-  uint8_t scales[8];
-  uint8_t minimums[8];
-  unpack_scales_k(block + 4, scales, minimums);
-  std::memcpy(integers, scales, 8);
-  std::memcpy(integers + 8, minimums, 8);
 }
 
 struct Q4_K {
