@@ -45,30 +45,37 @@ constexpr std::array<Row, 17> kCommon = {{
     {"plugin-option", kValues, kLineOnly, "ID.KEY=VALUE", "a setting for a plugin (repeatable)"},
 }};
 
+// Rows of several commands.
+constexpr Row kModel = {"model", kValue, kEverywhere, "FILE",
+                        "a GGUF file or a Hugging Face folder; else SmolLM2 if tools/demo fetched it"};
+constexpr Row kMmproj = {"mmproj", kValue, kEverywhere, "FILE", "the vision part of a GGUF model"};
+constexpr Row kQuantize = {"quantize", kValue, kEverywhere, "TYPE",
+                           "q8_0, q4_0 or q4_k: quantise a Hugging Face model while it is read"};
+constexpr Row kRequireSignatures = {"require-signatures", kFlag, kEverywhere, "",
+                                    "refuse plugins without a signature"};
+constexpr Row kNoCache = {"no-cache", kFlag, kLineOnly, "", "probe every plugin again"};
+
 constexpr std::array<Row, 3> kProbe = {{
     {"hardware", kValue, kLineOnly, "FILE", "the machine that this TOML file describes"},
-    {"require-signatures", kFlag, kEverywhere, "", "refuse plugins without a signature"},
-    {"no-cache", kFlag, kLineOnly, "", "probe every plugin again"},
+    kRequireSignatures,
+    kNoCache,
 }};
 
 constexpr std::array<Row, 8> kPlan = {{
     {"model", kValue, kEverywhere, "FILE", "the model, a GGUF file or a Hugging Face folder"},
-    {"mmproj", kValue, kEverywhere, "FILE", "the vision part of a GGUF model"},
-    {"quantize", kValue, kEverywhere, "TYPE",
-     "q8_0, q4_0 or q4_k: quantise a Hugging Face model while it is read"},
+    kMmproj,
+    kQuantize,
     {"context", kValue, kEverywhere, "N", "positions to plan for"},
     {"hardware", kValue, kLineOnly, "FILE", "plan for the machine that this TOML file describes"},
     {"explain", kFlag, kLineOnly, "", "why each plugin and optimization was chosen or not"},
-    {"require-signatures", kFlag, kEverywhere, "", "refuse plugins without a signature"},
-    {"no-cache", kFlag, kLineOnly, "", "probe every plugin again"},
+    kRequireSignatures,
+    kNoCache,
 }};
 
 constexpr std::array<Row, 26> kRun = {{
-    {"model", kValue, kEverywhere, "FILE",
-     "a GGUF file or a Hugging Face folder; else SmolLM2 if tools/demo fetched it"},
-    {"mmproj", kValue, kEverywhere, "FILE", "the vision part of a GGUF model"},
-    {"quantize", kValue, kEverywhere, "TYPE",
-     "q8_0, q4_0 or q4_k: quantise a Hugging Face model while it is read"},
+    kModel,
+    kMmproj,
+    kQuantize,
     {"prompt", kValue, kLineOnly, "TEXT", "what to answer"},
     {"prompt-file", kValue, kLineOnly, "FILE", "the prompt, byte for byte from a file"},
     {"messages", kValue, kLineOnly, "FILE", "a conversation: JSON array of {\"role\",\"content\"}"},
@@ -94,16 +101,14 @@ constexpr std::array<Row, 26> kRun = {{
     {"trace", kValue, kLineOnly, "FILE", "write what ran when, for ui.perfetto.dev"},
     {"explain", kFlag, kLineOnly, "", "print the machine and the plan on stderr first"},
     {"quiet", kFlag, kLineOnly, "", "no figures on stderr"},
-    {"require-signatures", kFlag, kEverywhere, "", "refuse plugins without a signature"},
-    {"no-cache", kFlag, kLineOnly, "", "probe every plugin again"},
+    kRequireSignatures,
+    kNoCache,
 }};
 
 constexpr std::array<Row, 11> kBench = {{
-    {"model", kValue, kEverywhere, "FILE",
-     "a GGUF file or a Hugging Face folder; else SmolLM2 if tools/demo fetched it"},
-    {"mmproj", kValue, kEverywhere, "FILE", "the vision part of a GGUF model"},
-    {"quantize", kValue, kEverywhere, "TYPE",
-     "q8_0, q4_0 or q4_k: quantise a Hugging Face model while it is read"},
+    kModel,
+    kMmproj,
+    kQuantize,
     {"prefill", kValue, kLineOnly, "N", "tokens of the prefill test (default 512; 0: none)"},
     {"decode", kValue, kLineOnly, "N", "tokens of the decode test (default 128; 0: none)"},
     {"depth", kValue, kLineOnly, "D", "tokens in the context before decoding (default 1)"},
@@ -112,15 +117,13 @@ constexpr std::array<Row, 11> kBench = {{
     {"repeat", kValue, kLineOnly, "R", "rounds (default 5), behind one that warms up"},
     {"trace", kValue, kLineOnly, "FILE",
      "write what ran when, for ui.perfetto.dev; slows the run down a little"},
-    {"require-signatures", kFlag, kEverywhere, "", "refuse plugins without a signature"},
-    {"no-cache", kFlag, kLineOnly, "", "probe every plugin again"},
+    kRequireSignatures,
+    kNoCache,
 }};
 
 constexpr std::array<Row, 12> kEval = {{
-    {"model", kValue, kEverywhere, "FILE",
-     "a GGUF file or a Hugging Face folder; else SmolLM2 if tools/demo fetched it"},
-    {"quantize", kValue, kEverywhere, "TYPE",
-     "q8_0, q4_0 or q4_k: quantise a Hugging Face model while it is read"},
+    kModel,
+    kQuantize,
     {"text", kValue, kLineOnly, "FILE", "the text to read, as it is: no chat template"},
     {"ids", kValue, kLineOnly, "FILE", "the text as a JSON array of token ids"},
     {"tokens", kValue, kLineOnly, "N", "only the first N tokens of the text"},
@@ -133,8 +136,8 @@ constexpr std::array<Row, 12> kEval = {{
      "tokens at the start of a window that only give context (default half of it)"},
     {"repeat", kValue, kLineOnly, "R",
      "rounds of the speed tests (default 3; 0: none), behind one that warms up"},
-    {"require-signatures", kFlag, kEverywhere, "", "refuse plugins without a signature"},
-    {"no-cache", kFlag, kLineOnly, "", "probe every plugin again"},
+    kRequireSignatures,
+    kNoCache,
 }};
 
 constexpr std::array<Row, 4> kConvert = {{

@@ -2,7 +2,6 @@
 
 #include "core/base/checked.hpp"
 #include "core/base/format.hpp"
-#include "core/base/mapped_file.hpp"
 #include "core/formats/quantize.hpp"
 
 #include <algorithm>
