@@ -1,6 +1,7 @@
 #include "host/model_setup.hpp"
 
 #include "core/base/format.hpp"
+#include "core/monitoring/memory_use.hpp"
 #include "host/paths.hpp"
 #include "host/signals.hpp"
 
@@ -26,6 +27,8 @@ runtime::PlanOptions plan_options(const Workbench& bench, const Needs& needs) {
   options.image_patches = needs.image_patches;
   options.memory_limit = bench.settings.memory_limit;
   options.memory_free = bench.profile.memory.available_bytes;
+  options.save_memory = bench.settings.balance == "memory";
+  if (!bench.settings.hardware) options.program_bytes = monitoring::rss_bytes().value_or(0);
   return options;
 }
 

@@ -6,23 +6,6 @@
 namespace belay::host {
 namespace {
 
-Json memory_json(const Workbench& bench, const runtime::Plan* plan) {
-  Json out;
-  out["tiers"] = Json::array();
-  if (plan == nullptr) return out;
-  const auto& memory = bench.profile.memory;
-  Json host;
-  host["tier"] = "host";
-  host["bytes_planned"] = plan->memory.total();
-  host["bytes_free"] = memory.available_bytes ? Json(*memory.available_bytes) : Json(nullptr);
-  host["weights_bytes"] = plan->memory.weights_bytes;
-  host["kv_bytes"] = plan->memory.kv_bytes;
-  host["scratch_bytes"] = plan->memory.scratch_bytes;
-  host["packed_bytes"] = plan->memory.packed_bytes;
-  out["tiers"].push_back(std::move(host));
-  return out;
-}
-
 Json worth_json(const resolver::Worth& worth) {
   Json out;
   out["priorities"] = worth.priorities;
@@ -51,6 +34,37 @@ Json explanation_json(const Explanations& why) {
 
 }  // namespace
 
+Json tiers_json(const hardware::Memory& machine, const runtime::MemoryPlan& plan,
+                const runtime::StreamUse* use) {
+  Json host;
+  host["tier"] = "host";
+  host["bytes_planned"] = plan.use.total();
+  host["bytes_free"] = machine.available_bytes ? Json(*machine.available_bytes) : Json(nullptr);
+  host["weights_bytes"] = plan.use.weights_bytes;
+  host["kv_bytes"] = plan.use.kv_bytes;
+  host["scratch_bytes"] = plan.use.scratch_bytes;
+  host["packed_bytes"] = plan.use.packed_bytes;
+  host["ring_bytes"] = plan.use.ring_bytes;
+  host["program_bytes"] = plan.use.program_bytes;
+  Json tiers = Json::array();
+  tiers.push_back(std::move(host));
+  if (plan.layers.streamed_bytes == 0) return tiers;
+  Json disk;
+  disk["tier"] = "disk";
+  disk["bytes_planned"] = plan.layers.streamed_bytes;
+  disk["bytes_free"] = nullptr;
+  disk["first_layer"] = plan.layers.pinned;
+  if (use != nullptr) {
+    disk["method"] = use->method.empty() ? Json(nullptr) : Json(use->method);
+    disk["bytes_per_pass"] = use->pass_bytes;
+    disk["bytes_read"] = use->read_bytes;
+    disk["wait_s"] = use->wait_s;
+    disk["repaired_tiles"] = use->repaired_tiles;
+  }
+  tiers.push_back(std::move(disk));
+  return tiers;
+}
+
 Json plan_json(const Workbench& bench, const runtime::Plan* plan, const Explanations& why) {
   const resolver::Resolution& resolution = bench.resolution;
   Json out;
@@ -66,7 +80,8 @@ Json plan_json(const Workbench& bench, const runtime::Plan* plan, const Explanat
   if (plan != nullptr) {
     for (const auto& [group, ids] : plan->chains) out["chains"][group] = ids;
   }
-  out["memory"] = memory_json(bench, plan);
+  out["memory"]["tiers"] =
+      plan == nullptr ? Json::array() : tiers_json(bench.profile.memory, plan->memory, nullptr);
   out["level"] = manifest::to_string(bench.settings.level);
   if (!why.empty()) out["explanation"] = explanation_json(why);
   return out;
@@ -86,11 +101,19 @@ std::string plan_text(const Workbench& bench, const runtime::Plan* plan, const E
     for (const runtime::Placement& part : plan->placement) {
       out += format("layers         {}..{} on {}\n", part.first_layer, part.last_layer, part.plugin);
     }
-    out += format("memory         {}\n", runtime::memory_text(*plan));
+    out += format("memory         {}\n", runtime::memory_text(plan->memory));
   }
   for (const resolver::Explanation& entry : why)
     out += format("why            {}\n", resolver::to_text(entry));
   return out;
+}
+
+std::string streamed_text(const runtime::StreamUse& use) {
+  const auto mib = [](std::uint64_t bytes) { return static_cast<double>(bytes) / (1 << 20); };
+  return format(
+      "[streamed: {:.0f} MiB a pass through a ring of {:.0f} MiB, {:.0f} MiB in all by {}; waited {:.2f} s]",
+      mib(use.pass_bytes), mib(use.ring_bytes), mib(use.read_bytes),
+      use.method.empty() ? "plain reads when needed" : use.method, use.wait_s);
 }
 
 }  // namespace belay::host

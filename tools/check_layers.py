@@ -32,6 +32,7 @@ PACKAGES = [
     ("utf8proc", r"utf8proc", r"core/tokenizer/\w+\.(hpp|cpp)"),
     ("libjpeg-turbo", r"jpeglib\.h|jerror\.h", r"core/images/jpeg\.cpp"),
     ("libspng", r"spng\.h", r"core/images/png\.cpp"),
+    ("xxHash", r"xxhash\.h", r"core/base/xxh3\.cpp"),
     ("libsodium", r"sodium", r"core/base/\w+\.(hpp|cpp)"),
     ("fmt", r"fmt/", r"core/base/format\.hpp"),
     ("nlohmann-json", r"nlohmann/", r"core/base/json\.hpp"),

@@ -7,10 +7,17 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 
 namespace belay {
+
+// Where bytes lie on a disk.
+struct FilePlace {
+  std::filesystem::path file;
+  std::uint64_t offset = 0;
+};
 
 class MappedFile {
  public:
@@ -30,6 +37,8 @@ class MappedFile {
 
   [[nodiscard]] std::span<const std::byte> bytes() const { return {data_, size_}; }
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+  // Of bytes of this mapping; nothing for any others.
+  [[nodiscard]] std::optional<FilePlace> place_of(std::span<const std::byte> part) const;
 
  private:
   void swap(MappedFile& other) noexcept {
@@ -47,6 +56,12 @@ class MappedFile {
 // when they are needed: for bytes that were read once and are not needed soon. Any other memory would lose
 // its bytes.
 void forget_pages(std::span<const std::byte> mapped);
+
+// Fills `to` with the bytes of a file from `offset` on, and leaves nothing of them in the system's cache. For
+// what must not depend on a mapping, which faults when its file gets shorter. kGeneral, naming file and
+// offset, when the file cannot be read there or ends before.
+[[nodiscard]] Status read_range(const std::filesystem::path& path, std::uint64_t offset,
+                                std::span<std::byte> to);
 
 // The whole of a small file as text; more than `max_bytes` is an error.
 [[nodiscard]] Result<std::string> read_file(const std::filesystem::path& path, std::uint64_t max_bytes,

@@ -7,8 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <functional>
 
 namespace belay {
 namespace {
@@ -64,11 +66,37 @@ MappedFile::~MappedFile() {
     ::munmap(const_cast<std::byte*>(data_), size_);  // munmap takes the address as it was given
 }
 
+std::optional<FilePlace> MappedFile::place_of(std::span<const std::byte> part) const {
+  const std::less_equal<> not_behind;  // addresses of different mappings have an order by this alone
+  if (part.empty() || !not_behind(data_, part.data()) ||
+      !not_behind(part.data() + part.size(), data_ + size_))
+    return std::nullopt;
+  return FilePlace{path_, static_cast<std::uint64_t>(part.data() - data_)};
+}
+
 void forget_pages(std::span<const std::byte> mapped) {
   const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
   const auto begin = (reinterpret_cast<std::uintptr_t>(mapped.data()) + page - 1) / page * page;
   const auto end = reinterpret_cast<std::uintptr_t>(mapped.data() + mapped.size()) / page * page;
   if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
+
+Status read_range(const std::filesystem::path& path, std::uint64_t offset, std::span<std::byte> to) {
+  const OpenFile file(path);
+  if (file.fd() < 0) return system_error(ErrorCode::kGeneral, path, "cannot open");
+  std::size_t done = 0;
+  while (done < to.size()) {
+    const ssize_t got =
+        ::pread(file.fd(), to.data() + done, to.size() - done, static_cast<off_t>(offset + done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) {
+      return fail(ErrorCode::kGeneral, "{}: cannot read {} bytes at {}: {}", printable(path.string(), 400),
+                  to.size() - done, offset + done, got < 0 ? std::strerror(errno) : "the file ends before");
+    }
+    done += static_cast<std::size_t>(got);
+  }
+  ::posix_fadvise(file.fd(), static_cast<off_t>(offset), static_cast<off_t>(to.size()), POSIX_FADV_DONTNEED);
+  return {};
 }
 
 Result<std::string> read_file(const std::filesystem::path& path, std::uint64_t max_bytes, ErrorCode error) {

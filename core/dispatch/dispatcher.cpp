@@ -215,18 +215,24 @@ std::uint64_t Dispatcher::room_for_heads() {
   return total;
 }
 
-bool Dispatcher::is_to_pack(std::size_t index, const belay_packed_t& form) const {
-  if (form.layout == BELAY_LAYOUT_ROW) return false;
-  if (form.optional == 0 || pack_ == Pack::kAll) return true;
+bool Dispatcher::has_weight_at(std::size_t index, graph::Home home) const {
   const auto& weights = graph_.nodes[index].weights;
-  return std::all_of(weights.begin(), weights.end(),
-                     [&](graph::WeightId id) { return graph_.weights[id].in_file; });
+  return std::any_of(weights.begin(), weights.end(),
+                     [&](graph::WeightId id) { return graph_.weights[id].home == home; });
+}
+
+bool Dispatcher::is_to_pack(std::size_t index, const belay_packed_t& form) const {
+  if (form.layout == BELAY_LAYOUT_ROW || has_weight_at(index, graph::Home::kRing)) return false;
+  if (form.optional == 0 || pack_ == Pack::kAll) return true;
+  return !has_weight_at(index, graph::Home::kMemory);
 }
 
 // Fills link.packed when the plugin wants a layout of its own. The file's pages are given back for it, so
 // that a healthy run keeps one copy of a weight; the next link of the chain reads the file again.
 Status Dispatcher::pack(std::size_t index, const belay_op_t& op, const Compute& compute, Link& link) {
   BELAY_TRY_ASSIGN(const belay_packed_t form, ask_form(compute, op));
+  if (form.layout != BELAY_LAYOUT_ROW && form.optional == 0 && has_weight_at(index, graph::Home::kRing))
+    return Error{ErrorCode::kNoPlugin, "needs its weights packed, and they are read while the model runs"};
   if (!is_to_pack(index, form)) return {};
   auto memory = packed_.take(form);
   if (!memory.ok()) return form.optional != 0 ? Status() : Status(memory.error());
@@ -236,7 +242,7 @@ Status Dispatcher::pack(std::size_t index, const belay_op_t& op, const Compute& 
       compute.table->pack(compute.instance, &op, link.packed.data(), link.packed.size(), &error);
   if (status != BELAY_OK) return plugin_error(ErrorCode::kNoPlugin, "pack", status, error);
   for (const graph::WeightId id : graph_.nodes[index].weights) {
-    if (graph_.weights[id].in_file) forget_pages(graph_.weights[id].data);
+    if (graph_.weights[id].home == graph::Home::kFile) forget_pages(graph_.weights[id].data);
   }
   return {};
 }
@@ -278,7 +284,7 @@ std::uint64_t Dispatcher::bytes_replaced(std::size_t index) const {
   if (std::all_of(links.begin(), links.end(), [](const Link& link) { return link.packed.empty(); })) return 0;
   std::uint64_t total = 0;
   for (const graph::WeightId id : graph_.nodes[index].weights) {
-    if (graph_.weights[id].in_file) total += graph_.weights[id].data.size();
+    if (graph_.weights[id].home == graph::Home::kFile) total += graph_.weights[id].data.size();
   }
   return total;
 }

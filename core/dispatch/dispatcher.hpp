@@ -135,6 +135,7 @@ class Dispatcher {
   Status make_ready(std::size_t index, Link& link);
   Status bind_link(std::size_t index, const belay_op_t& op, const Compute& compute, Link& link);
   [[nodiscard]] std::uint64_t room_for_heads();
+  [[nodiscard]] bool has_weight_at(std::size_t index, graph::Home home) const;
   [[nodiscard]] bool is_to_pack(std::size_t index, const belay_packed_t& form) const;
   Status pack(std::size_t index, const belay_op_t& op, const Compute& compute, Link& link);
   [[nodiscard]] std::uint64_t bytes_replaced(std::size_t index) const;

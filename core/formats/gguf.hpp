@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -27,6 +28,10 @@ class GgufFile {
 
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] std::uint64_t file_bytes() const { return file_bytes_; }
+  // Of a tensor's bytes; nothing when they are not in this file.
+  [[nodiscard]] std::optional<FilePlace> place_of(std::span<const std::byte> bytes) const {
+    return mapping_.place_of(bytes);
+  }
   [[nodiscard]] std::uint32_t version() const { return version_; }
 
   // In the order of the file.

@@ -26,6 +26,10 @@ class SafetensorsFile {
   [[nodiscard]] static Result<SafetensorsFile> parse(std::span<const std::byte> bytes, std::string_view name);
 
   [[nodiscard]] std::uint64_t file_bytes() const { return file_bytes_; }
+  // Of a tensor's bytes; nothing when they are not in this file.
+  [[nodiscard]] std::optional<FilePlace> place_of(std::span<const std::byte> bytes) const {
+    return mapping_.place_of(bytes);
+  }
 
   // Sorted by name. An empty shape is a scalar; a dimension may be 0.
   [[nodiscard]] std::span<const TensorView> tensors() const { return tensors_; }

@@ -146,6 +146,13 @@ std::uint64_t SafetensorsFolder::file_bytes() const {
   return bytes;
 }
 
+std::optional<FilePlace> SafetensorsFolder::place_of(std::span<const std::byte> bytes) const {
+  for (const SafetensorsFile& file : files_) {
+    if (auto place = file.place_of(bytes)) return place;
+  }
+  return std::nullopt;
+}
+
 const TensorView* SafetensorsFolder::find(std::string_view name) const {
   const auto at = std::lower_bound(
       tensors_.begin(), tensors_.end(), name,

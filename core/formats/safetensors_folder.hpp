@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -26,6 +27,8 @@ class SafetensorsFolder {
 
   // All files together.
   [[nodiscard]] std::uint64_t file_bytes() const;
+  // Of a tensor's bytes; nothing when they are in none of these files.
+  [[nodiscard]] std::optional<FilePlace> place_of(std::span<const std::byte> bytes) const;
 
   // Of all files, sorted by name.
   [[nodiscard]] std::span<const TensorView> tensors() const { return tensors_; }

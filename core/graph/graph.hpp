@@ -54,13 +54,20 @@ struct Value {
   std::optional<ValueId> view_of = {};  // the same bytes as that value, under another shape
 };
 
-// Bytes in a model file, in the file's own layout. Not owned: the file outlives the graph.
+// Whose the bytes of a weight are, and how long they stay.
+enum class Home {
+  kMemory,  // made in memory: they stay
+  kFile,    // in a mapped file: their memory can be given back, they stay readable
+  kRing,    // in memory that they share with other weights: there while their node runs, and no longer
+};
+
+// Bytes in the layout of a model file. Not owned: they outlive the graph.
 struct Weight {
   std::string name;
   DType dtype = DType::kF32;
   Shape shape;
   std::span<const std::byte> data;
-  bool in_file = false;  // the bytes lie in a mapped file: their memory can be given back, they stay readable
+  Home home = Home::kMemory;
 };
 
 using Attributes =

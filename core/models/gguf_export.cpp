@@ -130,14 +130,19 @@ class Export {
     BELAY_TRY_ASSIGN(formats::GgufFileWriter file, formats::GgufFileWriter::begin(path, description_));
     for (std::size_t i = 0; i < entries_.size(); ++i) {
       if (options_.on_tensor) BELAY_TRY(options_.on_tensor(i, entries_.size()));
-      BELAY_TRY_ASSIGN(const std::span<const std::byte> bytes, bytes_of(entries_[i]));
-      BELAY_TRY(file.append(entries_[i].name, bytes));
-      if (entries_[i].weight->in_file) forget_pages(entries_[i].weight->data);
+      BELAY_TRY(append(entries_[i], file));
     }
     return file.finish();
   }
 
  private:
+  Status append(const Entry& entry, formats::GgufFileWriter& file) {
+    BELAY_TRY_ASSIGN(const std::span<const std::byte> bytes, bytes_of(entry));
+    BELAY_TRY(file.append(entry.name, bytes));
+    if (entry.weight->home == graph::Home::kFile) forget_pages(entry.weight->data);
+    return {};
+  }
+
   void list(bool vision) {
     for (const auto& [name, weight] : model_.tensors().all()) {
       if (is_of_vision(name) != vision) continue;

@@ -73,6 +73,14 @@ Status ModelFile::read_vision(const formats::GgufFile& file) {
   return add_tensors(file, tensors_);
 }
 
+std::optional<FilePlace> ModelFile::place_of(std::span<const std::byte> bytes) const {
+  std::optional<FilePlace> place;
+  if (gguf_) place = gguf_->place_of(bytes);
+  if (!place && mmproj_) place = mmproj_->place_of(bytes);
+  if (!place && folder_) place = folder_->place_of(bytes);
+  return place;
+}
+
 Result<tokenizer::HfTokenizer> ModelFile::vocabulary() const {
   if (!gguf_) return tokenizer::read_hf_tokenizer(folder_path_);
   tokenizer::HfTokenizer vocabulary;

@@ -3,6 +3,7 @@
 // thread.
 #pragma once
 
+#include "core/base/mapped_file.hpp"
 #include "core/base/status.hpp"
 #include "core/formats/gguf.hpp"
 #include "core/formats/safetensors_folder.hpp"
@@ -40,6 +41,8 @@ class ModelFile {
   [[nodiscard]] const std::optional<VisionConfig>& vision() const { return vision_; }
   [[nodiscard]] const Tensors& tensors() const { return tensors_; }
   [[nodiscard]] Tensors& tensors() { return tensors_; }  // to replace some before graphs are built
+  // Where a tensor's bytes lie on the disk; nothing for what was made in memory.
+  [[nodiscard]] std::optional<FilePlace> place_of(std::span<const std::byte> bytes) const;
   // How its makers want it sampled; nothing known of it means greedy.
   [[nodiscard]] const tokenizer::GenerationDefaults& generation() const { return generation_; }
   // The Jinja text of the model's chat template, if it has one.

@@ -83,7 +83,7 @@ Result<VisionBlocks> VisionBlocks::declare(Tensors& tensors) {
 Status VisionBlocks::make(threading::Pool& pool) {
   for (const Pending& one : std::exchange(pending_, {})) {
     BELAY_TRY(quantize(one.source, DType::kQ8_0, one.blocks, pool));
-    if (one.source.in_file) forget_pages(one.source.data);
+    if (one.source.home == graph::Home::kFile) forget_pages(one.source.data);
   }
   return {};
 }

@@ -29,7 +29,8 @@ Status Tensors::add(std::string name, const formats::TensorView& tensor) {
     std::copy(tensor.data.begin(), tensor.data.end(), room.begin());
     return {};
   }
-  graph::Weight weight{name, tensor.dtype, signed_shape(tensor), tensor.data, tensor.in_file};
+  graph::Weight weight{name, tensor.dtype, signed_shape(tensor), tensor.data,
+                       tensor.in_file ? graph::Home::kFile : graph::Home::kMemory};
   by_name_.insert_or_assign(std::move(name), std::move(weight));
   return {};
 }
@@ -52,7 +53,7 @@ Result<std::span<std::byte>> Tensors::make(std::string name, DType dtype, graph:
   BELAY_TRY_ASSIGN(memory::Buffer buffer, memory::Buffer::allocate(*bytes.value(), name));
   const std::span<std::byte> room(buffer.data(), buffer.size());
   made_.push_back(std::move(buffer));
-  graph::Weight weight{name, dtype, std::move(shape), room, false};
+  graph::Weight weight{name, dtype, std::move(shape), room};
   by_name_.insert_or_assign(std::move(name), std::move(weight));
   return room;
 }

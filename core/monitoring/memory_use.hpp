@@ -6,6 +6,9 @@
 
 namespace belay::monitoring {
 
+// The resident memory now.
+[[nodiscard]] std::optional<std::uint64_t> rss_bytes();
+
 // The most resident memory so far.
 [[nodiscard]] std::optional<std::uint64_t> peak_rss_bytes();
 

@@ -20,20 +20,42 @@ dispatch::OpenCompute opener(registry::Registry& registry, registry::HostService
   };
 }
 
+std::function<Result<dispatch::StorageTable>()> storage_opener(registry::Registry& registry,
+                                                               registry::HostServices& services,
+                                                               const manifest::Manifest& manifest) {
+  return [&registry, &services, &manifest]() -> Result<dispatch::StorageTable> {
+    BELAY_TRY_ASSIGN(registry::Plugin * plugin,
+                     registry.open(manifest.id, services, manifest.version.text()));
+    const auto* storage = static_cast<const belay_storage_t*>(plugin->interface(BELAY_STORAGE_1));
+    if (storage == nullptr)
+      return fail(ErrorCode::kNoPlugin, "{} reads no files (no {})", manifest.id, BELAY_STORAGE_1);
+    plugin->mark_in_use();
+    return dispatch::StorageTable{storage, plugin->instance()};
+  };
+}
+
+bool chosen(std::span<const std::string> optimizations, std::string_view id) {
+  return std::find(optimizations.begin(), optimizations.end(), id) != optimizations.end();
+}
+
+PlanOptions with_choices(PlanOptions options, std::span<const std::string> optimizations) {
+  options.may_stream = chosen(optimizations, kWeightOffload);
+  return options;
+}
+
 std::unique_ptr<threading::Pool> make_pool(const hardware::Profile& profile,
                                            std::span<const std::string> optimizations,
                                            std::uint32_t threads) {
   threading::PoolOptions options;
   options.threads = std::max(1U, threads != 0 ? threads : profile.cpu.usable_cpus.value_or(1));
   for (const hardware::LogicalCpu& cpu : profile.cpu.allowed) options.cpus.push_back(cpu.os_index);
-  options.pin = std::find(optimizations.begin(), optimizations.end(), kThreadAffinity) != optimizations.end();
+  options.pin = chosen(optimizations, kThreadAffinity);
   return std::make_unique<threading::Pool>(std::move(options));
 }
 
 Result<std::optional<models::VisionBlocks>> declare_vision_blocks(
     models::ModelFile& file, std::span<const std::string> optimizations) {
-  const bool chosen = std::find(optimizations.begin(), optimizations.end(), kVisionQ8) != optimizations.end();
-  if (!chosen || !file.vision()) return std::optional<models::VisionBlocks>();
+  if (!chosen(optimizations, kVisionQ8) || !file.vision()) return std::optional<models::VisionBlocks>();
   BELAY_TRY_ASSIGN(models::VisionBlocks blocks, models::VisionBlocks::declare(file.tensors()));
   return std::optional(std::move(blocks));
 }
@@ -45,7 +67,8 @@ Result<Plan> plan_only(models::ModelFile file, const registry::Registry& registr
   const auto optimizations = resolver::ids_of(resolution.optimizations);
   BELAY_TRY_ASSIGN(const auto vision_blocks, declare_vision_blocks(file, optimizations));
   BELAY_TRY_ASSIGN(const models::Model model, models::build_model(file, cache_dtype(optimizations)));
-  return make_plan(model, file.tensors().bytes(), selected_manifests(registry, resolution), options);
+  return make_plan(model, file.tensors().bytes(), selected_manifests(registry, resolution),
+                   with_choices(options, optimizations));
 }
 
 Result<std::unique_ptr<Assembly>> Assembly::create(const hardware::Profile& profile,
@@ -57,10 +80,12 @@ Result<std::unique_ptr<Assembly>> Assembly::create(const hardware::Profile& prof
   BELAY_TRY_ASSIGN(assembly->vision_blocks_, declare_vision_blocks(assembly->file_, optimizations));
   BELAY_TRY_ASSIGN(assembly->model_, models::build_model(assembly->file_, cache_dtype(optimizations)));
   const auto manifests = selected_manifests(registry, resolution);
-  BELAY_TRY_ASSIGN(Plan plan,
-                   make_plan(assembly->model_, assembly->file_.tensors().bytes(), manifests, options.plan));
+  BELAY_TRY_ASSIGN(Plan plan, make_plan(assembly->model_, assembly->file_.tensors().bytes(), manifests,
+                                        with_choices(options.plan, optimizations)));
+  assembly->strict_ = options.dispatch.strict;
   assembly->pool_ = make_pool(profile, optimizations, options.threads);
   assembly->services_ = assembly->make_services(profile, options);
+  assembly->choose_storage(manifests);
   std::vector<std::unique_ptr<dispatch::Backend>> backends;
   backends.reserve(manifests.size());
   for (const manifest::Manifest* manifest : manifests) {
@@ -71,6 +96,29 @@ Result<std::unique_ptr<Assembly>> Assembly::create(const hardware::Profile& prof
   BELAY_TRY_ASSIGN(assembly->engine_,
                    Engine::create(assembly->model_, std::move(plan), std::move(backends), options.dispatch));
   return assembly;
+}
+
+void Assembly::choose_storage(std::span<const manifest::Manifest* const> selected) {
+  for (const manifest::Manifest* manifest : selected) {
+    const bool reads = std::any_of(manifest->provides.begin(), manifest->provides.end(),
+                                   [](const auto& offer) { return offer.op == BELAY_STORAGE_1; });
+    if (!reads) continue;
+    storage_.emplace(manifest->id, storage_opener(registry_, *services_, *manifest));
+    return;
+  }
+}
+
+Status Assembly::bind() {
+  const MemoryPlan& plan = engine_->plan().memory;
+  if (plan.layers.streamed_bytes > 0) {
+    BELAY_TRY_ASSIGN(
+        auto stream,
+        WeightStream::create(
+            model_.decoder.body, {file_, storage_ ? &*storage_ : nullptr, engine_->fallback_log(), *pool_},
+            {.first_layer = plan.layers.pinned, .ring_bytes = plan.layers.ring_bytes, .strict = strict_}));
+    engine_->stream(std::move(stream));
+  }
+  return engine_->bind();
 }
 
 // The kernels first, then the plugins, which may still ask for their services while they close.

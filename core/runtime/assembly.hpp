@@ -49,6 +49,9 @@ class Assembly {
   [[nodiscard]] const models::Decoder& decoder() const { return model_.decoder; }
   [[nodiscard]] threading::Pool& pool() { return *pool_; }
   [[nodiscard]] Engine& engine() { return *engine_; }
+  // Packs and binds what the plan says of the decoder, and starts to stream what has no place in memory. Then
+  // sessions may be made.
+  [[nodiscard]] Status bind();
   // Encodes images, for a model that does; its weights are made and bound at this call. `stop` must outlive
   // it.
   [[nodiscard]] Result<std::unique_ptr<VisionEncoder>> vision_encoder(const Stop& stop);
@@ -56,6 +59,7 @@ class Assembly {
  private:
   Assembly(registry::Registry& registry, models::ModelFile file)
       : registry_(registry), file_(std::move(file)) {}
+  void choose_storage(std::span<const manifest::Manifest* const> selected);
   [[nodiscard]] std::unique_ptr<registry::HostServices> make_services(const hardware::Profile& profile,
                                                                       const AssemblyOptions& options) const;
 
@@ -65,6 +69,8 @@ class Assembly {
   models::Model model_;
   std::unique_ptr<threading::Pool> pool_;
   std::unique_ptr<registry::HostServices> services_;
+  std::optional<dispatch::Storage> storage_;  // the first selected plugin that reads files
+  bool strict_ = false;
   std::unique_ptr<Engine> engine_;
 };
 

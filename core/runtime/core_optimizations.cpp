@@ -23,6 +23,7 @@ manifest::Manifest core_manifest() {
   core.name = "Belay";
   core.optimizations = {
       optimization(kThreadAffinity, "threads", manifest::Level::kMinimal, true),
+      optimization(kWeightOffload, "memory", manifest::Level::kMinimal, true),
       // Costs a KL divergence of 1e-6 on SmolLM2 at 2048 positions; still not lossless, so not at level
       // minimal.
       optimization(kKvF16, "kv_cache", manifest::Level::kModerate, false),

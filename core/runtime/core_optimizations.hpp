@@ -12,6 +12,9 @@ inline constexpr std::string_view kKvF16 = "core/kv_f16";        // keys and val
 inline constexpr std::string_view kVisionQ8 = "core/vision_q8";  // the vision encoder's matrices in 8 bits
 inline constexpr std::string_view kThreadAffinity = "core/thread_affinity";  // each thread keeps its CPU
 
+// Layers without a place in memory are read from the disk while the model runs.
+inline constexpr std::string_view kWeightOffload = "core/weight_offload";
+
 [[nodiscard]] manifest::Manifest core_manifest();
 
 }  // namespace belay::runtime

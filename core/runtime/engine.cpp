@@ -39,15 +39,16 @@ void Engine::replan() {
 }
 
 Status Engine::bind() {
-  BELAY_TRY(body_.bind(plan_.chunk));
+  BELAY_TRY(body_.bind(plan_.memory.chunk));
   BELAY_TRY(head_.bind(kHeadRows));
-  plan_.memory.packed_bytes = body_.bytes() + head_.bytes();
+  plan_.memory.use.packed_bytes = body_.bytes() + head_.bytes();
   return {};
 }
 
 Result<std::unique_ptr<Session>> Engine::session(threading::Pool& pool, const Stop& stop) {
-  return Session::create(model_.decoder, body_, head_, pool,
-                         {plan_.context, plan_.chunk, plan_.cache, trace_}, stop);
+  return Session::create(
+      model_.decoder, body_, head_, pool,
+      {plan_.memory.context, plan_.memory.chunk, plan_.memory.cache, trace_, weights_.get()}, stop);
 }
 
 Result<std::unique_ptr<VisionEncoder>> Engine::vision_encoder(const models::Tensors& tensors,

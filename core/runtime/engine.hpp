@@ -9,6 +9,7 @@
 #include "core/runtime/session.hpp"
 #include "core/runtime/stop.hpp"
 #include "core/runtime/vision_encoder.hpp"
+#include "core/runtime/weight_stream.hpp"
 #include "core/threading/pool.hpp"
 
 #include <map>
@@ -27,6 +28,8 @@ class Engine {
       const models::Model& model, Plan plan, std::vector<std::unique_ptr<dispatch::Backend>> backends,
       const dispatch::DispatchOptions& options);
 
+  // Weights of the decoder's body that are streamed; before bind().
+  void stream(std::unique_ptr<WeightStream> weights) { weights_ = std::move(weights); }
   // Packs and binds what the plan says of the decoder. Then sessions may be made.
   [[nodiscard]] Status bind();
 
@@ -38,6 +41,9 @@ class Engine {
                                                                       const Stop& stop);
 
   [[nodiscard]] const Plan& plan() const { return plan_; }
+  // What streaming did; null when every weight is in memory.
+  [[nodiscard]] const StreamUse* streamed() const { return weights_ ? &weights_->use() : nullptr; }
+  [[nodiscard]] dispatch::FallbackLog& fallback_log() { return fallbacks_; }
   [[nodiscard]] const std::vector<dispatch::Fallback>& fallbacks() const { return fallbacks_.entries(); }
   // Calls that each plugin completed; plugins without any are left out.
   [[nodiscard]] std::map<std::string, std::uint64_t> calls() const;
@@ -52,6 +58,7 @@ class Engine {
   monitoring::Trace* trace_;
   std::vector<std::unique_ptr<dispatch::Backend>> backends_;
   dispatch::FallbackLog fallbacks_;
+  std::unique_ptr<WeightStream> weights_;  // what the body's kernels are bound to
   dispatch::Dispatcher body_;
   dispatch::Dispatcher head_;
   std::optional<dispatch::Dispatcher> vision_;

@@ -54,10 +54,11 @@ std::uint64_t scratch_bytes(const graph::Graph& graph, std::uint64_t max_tokens)
 }
 
 Result<Executor> Executor::create(const graph::Graph& graph, dispatch::Dispatcher& dispatcher,
-                                  std::uint64_t max_tokens, memory::KvCache* cache, const Stop& stop) {
+                                  std::uint64_t max_tokens, const Memory& memory, const Stop& stop) {
   Executor executor(graph, dispatcher, stop);
+  executor.weights_ = memory.weights;
   BELAY_TRY_ASSIGN(executor.scratch_, memory::Buffer::allocate(scratch_bytes(graph, max_tokens), "scratch"));
-  executor.lay_out_values(cache, max_tokens);
+  executor.lay_out_values(memory.cache, max_tokens);
   executor.prepare_calls();
   return executor;
 }
@@ -133,9 +134,18 @@ bool Executor::outputs_finite() const {
 Status Executor::run_nodes(std::uint64_t position) {
   for (std::size_t i = 0; i < calls_.size(); ++i) {
     BELAY_TRY(stop_->check());
-    calls_[i].run.position = position;
-    BELAY_TRY(dispatcher_->run(i, calls_[i].run));
+    BELAY_TRY(run_node(i, position));
   }
+  return {};
+}
+
+Status Executor::run_node(std::size_t index, std::uint64_t position) {
+  belay_run_t& run = calls_[index].run;
+  run.position = position;
+  if (weights_ == nullptr) return dispatcher_->run(index, run);
+  BELAY_TRY(weights_->acquire(index, *stop_));
+  BELAY_TRY(dispatcher_->run(index, run));
+  weights_->release(index);
   return {};
 }
 

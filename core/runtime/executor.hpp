@@ -7,6 +7,7 @@
 #include "core/memory/buffer.hpp"
 #include "core/memory/kv_cache.hpp"
 #include "core/runtime/stop.hpp"
+#include "core/runtime/weight_stream.hpp"
 
 #include <cstdint>
 #include <span>
@@ -19,9 +20,14 @@ namespace belay::runtime {
 
 class Executor {
  public:
-  // `cache` may be null for a graph without attention. All arguments must outlive the executor.
+  // What a graph may need besides: `cache` with attention, `weights` when some are streamed.
+  struct Memory {
+    memory::KvCache* cache = nullptr;
+    WeightStream* weights = nullptr;
+  };
+  // All arguments must outlive the executor.
   [[nodiscard]] static Result<Executor> create(const graph::Graph& graph, dispatch::Dispatcher& dispatcher,
-                                               std::uint64_t max_tokens, memory::KvCache* cache,
+                                               std::uint64_t max_tokens, const Memory& memory,
                                                const Stop& stop);
 
   // One step of 1 to max_tokens tokens, the first at cache position `position`. `inputs` are in the order of
@@ -46,11 +52,13 @@ class Executor {
   void prepare_calls();
   void set_tokens(std::uint64_t tokens);
   Status run_nodes(std::uint64_t position);
+  Status run_node(std::size_t index, std::uint64_t position);
   [[nodiscard]] bool outputs_finite() const;
 
   const graph::Graph* graph_;
   dispatch::Dispatcher* dispatcher_;
   const Stop* stop_;
+  WeightStream* weights_ = nullptr;
   memory::Buffer scratch_;
   std::vector<belay_tensor_t> tensors_;  // one for each value
   std::vector<Call> calls_;              // one for each node

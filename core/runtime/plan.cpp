@@ -3,8 +3,6 @@
 #include "core/base/format.hpp"
 #include "core/memory/kv_cache.hpp"
 #include "core/runtime/core_optimizations.hpp"
-#include "core/runtime/executor.hpp"
-#include "core/runtime/session.hpp"
 
 #include <algorithm>
 
@@ -14,8 +12,6 @@ namespace {
 bool contains(std::span<const std::string> ids, std::string_view id) {
   return std::find(ids.begin(), ids.end(), id) != ids.end();
 }
-
-std::string mib(std::uint64_t bytes) { return format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20)); }
 
 Result<std::uint64_t> choose_context(const models::DecoderConfig& config, std::uint64_t wanted) {
   if (wanted == 0) return std::min<std::uint64_t>(config.context_length, kUsualContext);
@@ -43,28 +39,6 @@ std::vector<std::string> head_ids(const dispatch::Chains& chains,
   std::vector<std::string> ids;
   for (const auto& chain : chains) ids.push_back(selected[chain.front()]->id);
   return ids;
-}
-
-std::uint64_t decoder_scratch(const models::Decoder& decoder, std::uint64_t chunk) {
-  const models::DecoderConfig& config = decoder.config;
-  const std::uint64_t image_levels = config.takes_images ? std::uint64_t{1} + config.n_deepstack : 0;
-  return scratch_bytes(decoder.body, chunk) + scratch_bytes(decoder.head, kHeadRows) +
-         image_levels * chunk * config.width * sizeof(float);
-}
-
-// Shrinks the step until everything fits the limit. An image cannot be shrunk: it is encoded whole.
-Status fit(Plan& plan, const models::Model& model, const PlanOptions& options) {
-  const std::uint64_t image = model.vision ? scratch_bytes(model.vision->graph, options.image_patches) : 0;
-  const std::optional<std::uint64_t> limit = options.memory_limit;
-  for (plan.chunk = std::min(kMostChunk, plan.context);; plan.chunk /= 2) {
-    plan.memory.scratch_bytes = decoder_scratch(model.decoder, plan.chunk) + image;
-    if (!limit || plan.memory.total() <= *limit) return {};
-    if (plan.chunk / 2 < kLeastChunk) break;
-  }
-  return fail(ErrorCode::kOutOfMemory,
-              "the plan needs {}, more than the limit of {}: {}; raise --memory-limit, shorten the "
-              "context or take a smaller model",
-              mib(plan.memory.total()), mib(*limit), memory_text(plan));
 }
 
 }  // namespace
@@ -96,7 +70,7 @@ Result<Plan> make_plan(const models::Model& model, std::uint64_t weights_bytes,
   const models::Decoder& decoder = model.decoder;
   const models::DecoderConfig& config = decoder.config;
   Plan plan;
-  BELAY_TRY_ASSIGN(plan.context, choose_context(config, options.context));
+  BELAY_TRY_ASSIGN(const std::uint64_t context, choose_context(config, options.context));
   const auto chains_of = [&](const graph::Graph& graph) -> Result<dispatch::Chains> {
     dispatch::Chains chains = dispatch::build_chains(graph, selected);
     BELAY_TRY(check_chains(graph, chains));
@@ -109,24 +83,16 @@ Result<Plan> make_plan(const models::Model& model, std::uint64_t weights_bytes,
     BELAY_TRY_ASSIGN(plan.vision_chains, chains_of(model.vision->graph));
   }
   plan.placement = place_layers(decoder.body, head_ids(plan.body_chains, selected));
-  plan.cache = decoder.cache;
   const auto kv =
-      memory::kv_cache_bytes({config.n_layers, config.n_kv_heads, config.head_dim, plan.context, plan.cache});
+      memory::kv_cache_bytes({config.n_layers, config.n_kv_heads, config.head_dim, context, decoder.cache});
   if (!kv)
-    return fail(ErrorCode::kOutOfMemory, "a KV cache of {} positions is larger than memory can be",
-                plan.context);
-  plan.memory.weights_bytes = weights_bytes;
-  plan.memory.kv_bytes = *kv;
-  BELAY_TRY(fit(plan, model, options));
+    return fail(ErrorCode::kOutOfMemory, "a KV cache of {} positions is larger than memory can be", context);
+  MemoryUse use;
+  use.program_bytes = options.program_bytes;
+  use.weights_bytes = weights_bytes;
+  use.kv_bytes = *kv;
+  BELAY_TRY_ASSIGN(plan.memory, plan_memory(model, use, context, options));
   return plan;
-}
-
-std::string memory_text(const Plan& plan) {
-  return format(
-      "weights {} + KV cache {} ({} positions, {}) + scratch {} ({} tokens a step) + workspace and packed "
-      "weights {} = {}",
-      mib(plan.memory.weights_bytes), mib(plan.memory.kv_bytes), plan.context, to_string(plan.cache),
-      mib(plan.memory.scratch_bytes), plan.chunk, mib(plan.memory.packed_bytes), mib(plan.memory.total()));
 }
 
 }  // namespace belay::runtime

@@ -4,6 +4,7 @@
 #include "core/dispatch/chains.hpp"
 #include "core/manifest/manifest.hpp"
 #include "core/models/model.hpp"
+#include "core/runtime/memory_plan.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -13,16 +14,11 @@
 
 namespace belay::runtime {
 
-struct PlanOptions {
-  std::uint64_t context = 0;        // positions wanted; 0: what the model was made for, at most kUsualContext
-  std::uint64_t image_patches = 0;  // of the largest image that is to be encoded; 0: none
-  std::optional<std::uint64_t> memory_limit;  // bytes for everything together
-  std::optional<std::uint64_t> memory_free;   // for people; unknown when absent
+struct PlanOptions : MemoryOptions {
+  std::uint64_t context = 0;  // positions wanted; 0: what the model was made for, at most kUsualContext
 };
 
 inline constexpr std::uint64_t kUsualContext = 4096;
-inline constexpr std::uint64_t kMostChunk = 512;  // tokens of one prefill step
-inline constexpr std::uint64_t kLeastChunk = 16;  // below this, a smaller chunk saves no memory worth having
 
 // Consecutive layers that one plugin heads.
 struct Placement {
@@ -31,26 +27,13 @@ struct Placement {
   std::string plugin;
 };
 
-struct MemoryUse {
-  std::uint64_t weights_bytes = 0;  // mapped from the file, or packed in their place
-  std::uint64_t packed_bytes = 0;   // workspace, and packed weights that stand beside others
-  std::uint64_t kv_bytes = 0;
-  std::uint64_t scratch_bytes = 0;  // of the decoder, and of the encoder for the largest image
-  [[nodiscard]] std::uint64_t total() const {
-    return weights_bytes + packed_bytes + kv_bytes + scratch_bytes;
-  }
-};
-
 struct Plan {
-  std::uint64_t context = 0;
-  std::uint64_t chunk = kMostChunk;
-  DType cache = DType::kF32;
   dispatch::Chains body_chains;
   dispatch::Chains head_chains;
   dispatch::Chains vision_chains;  // of the encoder, when the model has one
   dispatch::ChainTable chains;     // the same, grouped by operator and weight type
   std::vector<Placement> placement;
-  MemoryUse memory;  // of the tier "host"
+  MemoryPlan memory;
 };
 
 // The type of keys and values that the chosen optimizations ask for.
@@ -69,9 +52,5 @@ struct Plan {
 // its chain.
 [[nodiscard]] std::vector<Placement> place_layers(const graph::Graph& body,
                                                   std::span<const std::string> heads);
-
-// "weights 93.8 MiB + KV cache 45.0 MiB (4096 positions, f16) + scratch 12.1 MiB (512 tokens a step) = 150.9
-// MiB"
-[[nodiscard]] std::string memory_text(const Plan& plan);
 
 }  // namespace belay::runtime

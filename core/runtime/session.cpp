@@ -17,9 +17,9 @@ Result<std::unique_ptr<Session>> Session::create(const models::Decoder& decoder,
                    memory::KvCache::create({config.n_layers, config.n_kv_heads, config.head_dim,
                                             options.context, options.cache}));
   std::unique_ptr<Session> session(new Session(decoder, pool, std::move(cache), options));
-  BELAY_TRY_ASSIGN(session->body_,
-                   Executor::create(decoder.body, body, options.chunk, &session->cache_, stop));
-  BELAY_TRY_ASSIGN(session->head_, Executor::create(decoder.head, head, kHeadRows, nullptr, stop));
+  BELAY_TRY_ASSIGN(session->body_, Executor::create(decoder.body, body, options.chunk,
+                                                    {&session->cache_, options.weights}, stop));
+  BELAY_TRY_ASSIGN(session->head_, Executor::create(decoder.head, head, kHeadRows, {}, stop));
   BELAY_TRY(session->make_room());
   return session;
 }
@@ -102,7 +102,8 @@ Result<Session::Feed> Session::prepare(const MixedTokens& input) const {
 Status Session::feed(const MixedTokens& input, const LogitsSink& sink) {
   BELAY_TRY(check(input.tokens));
   BELAY_TRY_ASSIGN(Feed feed, prepare(input));
-  const threading::Pool::Step awake(pool_);
+  std::optional<threading::Pool::Step> awake;
+  if (!waits_for_disk_) awake.emplace(pool_);  // threads that stand ready while a disk is slow burn its CPU
   while (feed.done < input.tokens.size()) {
     Status done = step(feed, std::min<std::size_t>(input.tokens.size() - feed.done, chunk_), sink);
     if (done.ok()) continue;

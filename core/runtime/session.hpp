@@ -21,6 +21,7 @@ struct SessionOptions {
   std::uint64_t chunk = 512;  // most tokens of one step
   DType cache = DType::kF32;
   monitoring::Trace* trace = nullptr;  // gets a span for every step
+  WeightStream* weights = nullptr;     // of the body, when some are streamed
 };
 
 // Most rows of logits computed at once; a row is as wide as the vocabulary.
@@ -86,7 +87,8 @@ class Session {
         pool_(pool),
         cache_(std::move(cache)),
         chunk_(options.chunk),
-        trace_(options.trace) {}
+        trace_(options.trace),
+        waits_for_disk_(options.weights != nullptr) {}
 
   Status make_room();
   Status check(std::span<const std::int32_t> tokens) const;
@@ -105,6 +107,7 @@ class Session {
   memory::KvCache cache_;
   std::uint64_t chunk_;
   monitoring::Trace* trace_;
+  bool waits_for_disk_;
   std::optional<Executor> body_;
   std::optional<Executor> head_;
   // The inputs of a step.

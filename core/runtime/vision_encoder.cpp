@@ -27,7 +27,7 @@ Status VisionEncoder::make_room(std::uint64_t patches) {
   if (executor_ && patches <= room_) return {};
   executor_.reset();  // its memory goes first
   BELAY_TRY(dispatcher_.reserve(patches));
-  BELAY_TRY_ASSIGN(executor_, Executor::create(vision_.graph, dispatcher_, patches, nullptr, stop_));
+  BELAY_TRY_ASSIGN(executor_, Executor::create(vision_.graph, dispatcher_, patches, {}, stop_));
   room_ = patches;
   return {};
 }

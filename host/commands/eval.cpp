@@ -57,7 +57,7 @@ class Side {
                   assembled.error().message);
     }
     BELAY_TRY_ASSIGN(assembly_, std::move(assembled));
-    BELAY_TRY(assembly_->engine().bind());
+    BELAY_TRY(assembly_->bind());
     BELAY_TRY_ASSIGN(session_, assembly_->engine().session(assembly_->pool(), stop));
     return {};
   }
@@ -68,7 +68,7 @@ class Side {
                      .optimizations = resolver::ids_of(bench_.resolution.optimizations),
                      .plugins = {},
                      .fallbacks = engine.fallbacks(),
-                     .planned_bytes = engine.plan().memory.total(),
+                     .planned_bytes = engine.plan().memory.use.total(),
                      .speeds = std::move(speeds)};
     for (const auto& [plugin, calls] : engine.calls()) side.plugins.push_back(plugin);
     return side;

@@ -73,7 +73,7 @@ class Run {
     BELAY_TRY_ASSIGN(assembly_, assemble(bench_, std::move(file), {context, most_patches(pictures_)},
                                          {.trace = trace_.trace()}));
     progress("binding the plugins");
-    BELAY_TRY(assembly_->engine().bind());
+    BELAY_TRY(assembly_->bind());
     progress("");
     if (settings_.explain) {
       say_machine(bench_.profile);
@@ -192,6 +192,8 @@ class Run {
     out["fallbacks"] = to_json(assembly_->engine().fallbacks());
     out["image_tokens"] = all_tokens(pictures_);
     out["sampling"] = to_json(sampling_);
+    const runtime::Engine& engine = assembly_->engine();
+    out["memory"]["tiers"] = tiers_json(bench_.profile.memory, engine.plan().memory, engine.streamed());
     const auto peak = monitoring::peak_rss_bytes();
     out["peak_rss_bytes"] = peak ? Json(*peak) : Json(nullptr);
     out["threads"] = assembly_->pool().threads();
@@ -214,6 +216,7 @@ class Run {
       say(format("[{} images, {} tokens: read in {:.2f} s, encoded in {:.2f} s]", pictures_.size(),
                  all_tokens(pictures_), preprocess_s_, vision_s_));
     }
+    if (const runtime::StreamUse* streamed = assembly_->engine().streamed()) say(streamed_text(*streamed));
     for (const dispatch::Fallback& fallback : assembly_->engine().fallbacks()) {
       say(format("[fallback: {} from {} to {}, {} times: {}]", fallback.op, fallback.from, fallback.to,
                  fallback.count, fallback.reason));

@@ -44,13 +44,14 @@ TestEngine::TestEngine(const EngineSpec& spec) {
   REQUIRE_MESSAGE(file.ok(), (file.ok() ? std::string() : file.error().message));
   runtime::AssemblyOptions options;
   options.plan.context = spec.context;
+  options.plan.memory_limit = spec.memory_limit;
   options.dispatch = spec.dispatch;
   options.threads = spec.threads;
   options.plugin_options = spec.plugin_options;
   auto assembly = runtime::Assembly::create(machine(), *registry_, *resolution, *std::move(file), options);
   REQUIRE_MESSAGE(assembly.ok(), (assembly.ok() ? std::string() : assembly.error().message));
   assembly_ = *std::move(assembly);
-  const Status bound = assembly_->engine().bind();
+  const Status bound = assembly_->bind();
   REQUIRE_MESSAGE(bound.ok(), (bound.ok() ? std::string() : bound.error().message));
   auto session = assembly_->engine().session(assembly_->pool(), stop_);
   REQUIRE(session.ok());

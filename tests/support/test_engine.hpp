@@ -24,6 +24,7 @@ struct EngineSpec {
   std::map<std::string, std::string, std::less<>> plugin_options = {};
   std::uint32_t threads = 2;
   std::uint64_t context = 0;
+  std::optional<std::uint64_t> memory_limit = {};  // beyond what the process holds already
 };
 
 class TestEngine {

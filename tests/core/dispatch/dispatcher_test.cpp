@@ -193,19 +193,20 @@ TEST_CASE("without memory for packed weights a plugin that can do without runs a
 
 TEST_CASE("a weight made in memory is packed beside itself only where that is wanted or must be") {
   struct Case {
-    bool in_file;
+    graph::Home home;
     std::uint32_t optional;
     Dispatcher::Pack pack;
     int packs;
   };
-  for (const Case& c :
-       {Case{false, 1, Dispatcher::Pack::kAll, 1}, Case{false, 1, Dispatcher::Pack::kFromFiles, 0},
-        Case{false, 0, Dispatcher::Pack::kFromFiles, 1}, Case{true, 1, Dispatcher::Pack::kFromFiles, 1}}) {
+  for (const Case& c : {Case{graph::Home::kMemory, 1, Dispatcher::Pack::kAll, 1},
+                        Case{graph::Home::kMemory, 1, Dispatcher::Pack::kFromFiles, 0},
+                        Case{graph::Home::kMemory, 0, Dispatcher::Pack::kFromFiles, 1},
+                        Case{graph::Home::kFile, 1, Dispatcher::Pack::kFromFiles, 1}}) {
     const std::array<std::byte, 64> bytes = {};
     Fixture f;
     f.plugins[0].layout = 9;
     f.plugins[0].packing_is_optional = c.optional;
-    f.graph.weights.push_back({"w", DType::kF32, {4, 4}, bytes, c.in_file});
+    f.graph.weights.push_back({"w", DType::kF32, {4, 4}, bytes, c.home});
     f.graph.nodes[0].weights = {0};
     REQUIRE(f.start(c.pack).ok());
     CHECK(f.plugins[0].packs == c.packs);
@@ -216,14 +217,29 @@ TEST_CASE("a weight made in memory is packed beside itself only where that is wa
 
 TEST_CASE("packed weights stand for the bytes of a file, not beside them") {
   const std::array<std::byte, 64> bytes = {};
-  for (const bool in_file : {false, true}) {
+  for (const graph::Home home : {graph::Home::kMemory, graph::Home::kFile}) {
     Fixture f;
     f.plugins[0].layout = 9;
-    f.graph.weights.push_back({"w", DType::kF32, {4, 4}, bytes, in_file});
+    f.graph.weights.push_back({"w", DType::kF32, {4, 4}, bytes, home});
     f.graph.nodes[0].weights = {0};
     REQUIRE(f.start().ok());
-    const std::uint64_t workspace = 4 * 8;
-    CHECK(f.dispatcher->bytes() == workspace + 100 - (in_file ? bytes.size() : 0));
+    const std::uint64_t workspace = std::uint64_t{4} * 8;
+    CHECK(f.dispatcher->bytes() == workspace + 100 - (home == graph::Home::kFile ? bytes.size() : 0));
+  }
+}
+
+TEST_CASE("a weight that is read while the model runs is never packed, and a plugin that must pack leaves") {
+  for (const std::uint32_t optional : {1U, 0U}) {
+    const std::array<std::byte, 64> bytes = {};
+    Fixture f;
+    f.plugins[0].layout = 9;
+    f.plugins[0].packing_is_optional = optional;
+    f.graph.weights.push_back({"w", DType::kF32, {4, 4}, bytes, graph::Home::kRing});
+    f.graph.nodes[0].weights = {0};
+    REQUIRE(f.start().ok());
+    CHECK(f.plugins[0].packs == 0);
+    REQUIRE(f.run().ok());
+    CHECK(f.output == (optional != 0 ? 1 : 2));
   }
 }
 

@@ -29,8 +29,8 @@ namespace fs = std::filesystem;
 using Shape = std::vector<std::uint64_t>;
 
 // "a" has 5 floats, "b" two rows of one Q8_0 block, so that both need padding.
-const std::vector<std::byte> bytes_of_a(20, std::byte{0xA});
-const std::vector<std::byte> bytes_of_b(68, std::byte{0xB});
+const std::vector<std::byte> kBytesOfA(20, std::byte{0xA});
+const std::vector<std::byte> kBytesOfB(68, std::byte{0xB});
 
 void describe(GgufWriter& writer) {
   writer.add_string("general.architecture", "test");
@@ -68,13 +68,13 @@ TEST_CASE("a file written tensor by tensor has the bytes of the one made in memo
     for (GgufWriter* writer : {&declared, &whole}) writer->add_u32("n", 7);
     REQUIRE(declared.declare_tensor("a", DType::kF32, Shape{5}).ok());
     REQUIRE(declared.declare_tensor("b", DType::kQ8_0, Shape{2, 32}).ok());
-    REQUIRE(whole.add_tensor("a", DType::kF32, Shape{5}, bytes_of_a).ok());
-    REQUIRE(whole.add_tensor("b", DType::kQ8_0, Shape{2, 32}, bytes_of_b).ok());
+    REQUIRE(whole.add_tensor("a", DType::kF32, Shape{5}, kBytesOfA).ok());
+    REQUIRE(whole.add_tensor("b", DType::kQ8_0, Shape{2, 32}, kBytesOfB).ok());
     auto file = GgufFileWriter::begin(folder.path() / "m.gguf", declared);
     REQUIRE(file.ok());
-    REQUIRE(file->append("a", bytes_of_a).ok());
-    REQUIRE(file->append("b", std::span(bytes_of_b).first(33)).ok());  // in parts
-    REQUIRE(file->append("b", std::span(bytes_of_b).subspan(33)).ok());
+    REQUIRE(file->append("a", kBytesOfA).ok());
+    REQUIRE(file->append("b", std::span(kBytesOfB).first(33)).ok());  // in parts
+    REQUIRE(file->append("b", std::span(kBytesOfB).subspan(33)).ok());
     REQUIRE(file->finish().ok());
     const auto written = MappedFile::open(folder.path() / "m.gguf");
     REQUIRE(written.ok());
@@ -87,15 +87,15 @@ TEST_CASE("a finished file is read back, and is the only one in its folder") {
   const fs::path path = folder.path() / "m.gguf";
   std::ofstream(path) << "what was there before";
   GgufFileWriter file = begun(path);
-  REQUIRE(file.append("a", bytes_of_a).ok());
+  REQUIRE(file.append("a", kBytesOfA).ok());
   CHECK(text_of(path) == "what was there before");
-  REQUIRE(file.append("b", bytes_of_b).ok());
+  REQUIRE(file.append("b", kBytesOfB).ok());
   REQUIRE(file.finish().ok());
   const auto read = GgufFile::open(path);
   REQUIRE_MESSAGE(read.ok(), (read.ok() ? "" : read.error().message));
   CHECK(*read->get_bools("flags") == std::vector<bool>{true, false, true});
-  CHECK(std::ranges::equal(read->find("a")->data, bytes_of_a));
-  CHECK(std::ranges::equal(read->find("b")->data, bytes_of_b));
+  CHECK(std::ranges::equal(read->find("a")->data, kBytesOfA));
+  CHECK(std::ranges::equal(read->find("b")->data, kBytesOfB));
   CHECK(files_in(folder.path()) == 1);
 }
 
@@ -104,7 +104,7 @@ TEST_CASE("a file that is not finished leaves nothing behind and what was there 
   const fs::path path = folder.path() / "m.gguf";
   {
     GgufFileWriter file = begun(path);
-    REQUIRE(file.append("a", bytes_of_a).ok());
+    REQUIRE(file.append("a", kBytesOfA).ok());
     CHECK(files_in(folder.path()) == 1);  // the temporary one
   }
   CHECK(files_in(folder.path()) == 0);
@@ -112,7 +112,7 @@ TEST_CASE("a file that is not finished leaves nothing behind and what was there 
   {
     GgufFileWriter first = begun(path);
     GgufFileWriter moved = std::move(first);
-    REQUIRE(moved.append("a", bytes_of_a).ok());
+    REQUIRE(moved.append("a", kBytesOfA).ok());
   }
   CHECK(files_in(folder.path()) == 1);
   CHECK(text_of(path) == "old");
@@ -122,20 +122,20 @@ TEST_CASE("tensors out of order, too long, unknown or missing are refused by nam
   const TemporaryFolder folder;
   const std::string path = (folder.path() / "m.gguf").string();
   GgufFileWriter file = begun(path);
-  CHECK(message(file.append("b", bytes_of_b)) ==
+  CHECK(message(file.append("b", kBytesOfB)) ==
         path + ": 68 bytes of tensor 'b' where 20 bytes of tensor 'a' belong");
-  CHECK(message(file.append("a", bytes_of_b)) ==
+  CHECK(message(file.append("a", kBytesOfB)) ==
         path + ": 68 bytes of tensor 'a' where 20 bytes of tensor 'a' belong");
-  REQUIRE(file.append("a", std::span(bytes_of_a).first(19)).ok());
-  CHECK(message(file.append("b", bytes_of_b)) ==
+  REQUIRE(file.append("a", std::span(kBytesOfA).first(19)).ok());
+  CHECK(message(file.append("b", kBytesOfB)) ==
         path + ": 68 bytes of tensor 'b' where 1 bytes of tensor 'a' belong");
   CHECK(message(file.finish()) == path + ": ends where 1 bytes of tensor 'a' belong");
-  REQUIRE(file.append("a", std::span(bytes_of_a).first(1)).ok());
-  CHECK(message(file.append("a", std::span(bytes_of_a).first(1)))
+  REQUIRE(file.append("a", std::span(kBytesOfA).first(1)).ok());
+  CHECK(message(file.append("a", std::span(kBytesOfA).first(1)))
             .ends_with("where 68 bytes of tensor 'b' belong"));
   CHECK(message(file.finish()).ends_with("ends where 68 bytes of tensor 'b' belong"));
-  REQUIRE(file.append("b", bytes_of_b).ok());
-  CHECK(message(file.append("b", bytes_of_b)).ends_with("where no more bytes belong"));
+  REQUIRE(file.append("b", kBytesOfB).ok());
+  CHECK(message(file.append("b", kBytesOfB)).ends_with("where no more bytes belong"));
   CHECK(file.finish().ok());
 }
 
@@ -147,7 +147,7 @@ TEST_CASE("shapes that no GGUF tensor has are refused when they are declared") {
   CHECK_FALSE(writer.declare_tensor("t", DType::kF32, Shape{1, 1, 1, 1, 1}).ok());
   CHECK_FALSE(writer.declare_tensor("t", DType::kF32, Shape{0, 4}).ok());
   CHECK_FALSE(writer.declare_tensor("t", DType::kF32, Shape{1ULL << 62U, 1ULL << 62U}).ok());
-  CHECK_FALSE(writer.add_tensor("t", DType::kF32, Shape{4}, bytes_of_a).ok());
+  CHECK_FALSE(writer.add_tensor("t", DType::kF32, Shape{4}, kBytesOfA).ok());
   const auto file = GgufFile::parse(writer.to_bytes(), "x");
   REQUIRE(file.ok());
   CHECK(file->tensors().empty());  // the refused ones left nothing
@@ -178,8 +178,8 @@ TEST_CASE("a folder that is not there, or a target that is one, is an error that
   fs::create_directory(folder.path() / "m.gguf");
   {
     GgufFileWriter file = begun(folder.path() / "m.gguf");
-    REQUIRE(file.append("a", bytes_of_a).ok());
-    REQUIRE(file.append("b", bytes_of_b).ok());
+    REQUIRE(file.append("a", kBytesOfA).ok());
+    REQUIRE(file.append("b", kBytesOfB).ok());
     CHECK(message(file.finish()).find("m.gguf: cannot rename the finished file: ") != std::string::npos);
   }
   CHECK(files_in(folder.path()) == 1);

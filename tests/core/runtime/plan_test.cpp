@@ -78,13 +78,13 @@ TEST_CASE("the step shrinks until everything fits the limit, then the plan is re
   options.context = 1000;
   const auto roomy = make_plan(model, 1000, selected, options);
   REQUIRE(roomy.ok());
-  CHECK(roomy->chunk == kMostChunk);
-  options.memory_limit = roomy->memory.total() - 1;
+  CHECK(roomy->memory.chunk == kMostChunk);
+  options.memory_limit = roomy->memory.use.total() - 1;
   const auto tight = make_plan(model, 1000, selected, options);
   REQUIRE(tight.ok());
-  CHECK(tight->chunk < kMostChunk);
-  CHECK(tight->memory.total() <= *options.memory_limit);
-  options.memory_limit = roomy->memory.kv_bytes;
+  CHECK(tight->memory.chunk < kMostChunk);
+  CHECK(tight->memory.use.total() <= *options.memory_limit);
+  options.memory_limit = roomy->memory.use.kv_bytes;
   const auto refused = make_plan(model, 1000, selected, options);
   REQUIRE_FALSE(refused.ok());
   CHECK(refused.error().code == ErrorCode::kOutOfMemory);
@@ -96,7 +96,7 @@ TEST_CASE("a context beyond the model's is refused; none asked for is the usual 
   const std::vector<const manifest::Manifest*> selected = {&plain};
   const auto usual = make_plan(small_model(), 0, selected, {});
   REQUIRE(usual.ok());
-  CHECK(usual->context == 1000);
+  CHECK(usual->memory.context == 1000);
   PlanOptions options;
   options.context = 1001;
   const auto beyond = make_plan(small_model(), 0, selected, options);

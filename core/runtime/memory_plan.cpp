@@ -1,0 +1,128 @@
+#include "core/runtime/memory_plan.hpp"
+
+#include "core/base/format.hpp"
+#include "core/runtime/executor.hpp"
+#include "core/runtime/session.hpp"
+#include "core/runtime/weight_stream.hpp"
+
+#include <algorithm>
+#include <vector>
+
+namespace belay::runtime {
+namespace {
+
+std::string mib(std::uint64_t bytes) { return format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20)); }
+
+// What each layer's matrices take, by what can be streamed.
+std::vector<memory::LayerBytes> layer_bytes(const models::Decoder& decoder) {
+  std::vector<memory::LayerBytes> layers(decoder.config.n_layers);
+  for (const graph::Node& node : decoder.body.nodes) {
+    if (!can_stream(decoder.body, node)) continue;
+    const std::uint64_t bytes = decoder.body.weights[node.weights[0]].data.size() + WeightStream::kRoomAround;
+    memory::LayerBytes& layer = layers[static_cast<std::size_t>(node.layer)];
+    layer.all += bytes;
+    layer.largest = std::max(layer.largest, bytes);
+  }
+  return layers;
+}
+
+// The tries of one plan.
+class Fit {
+ public:
+  Fit(const models::Model& model, const MemoryUse& use, std::uint64_t context, const MemoryOptions& options)
+      : model_(model), options_(options), layers_(layer_bytes(model.decoder)) {
+    plan_.context = context;
+    plan_.cache = model.decoder.cache;
+    plan_.use = use;
+    if (model.vision) image_bytes_ = scratch_bytes(model.vision->graph, options.image_patches);
+    chunks_ = {std::min(kMostChunk, context)};
+    while (chunks_.back() / 2 >= kLeastChunk) chunks_.push_back(chunks_.back() / 2);
+  }
+
+  // Everything stays in memory, with the largest step for which it fits the limit.
+  bool whole() {
+    plan_.layers.pinned = layers_.size();
+    for (const std::uint64_t chunk : chunks_) {
+      set_chunk(chunk);
+      if (!options_.memory_limit || plan_.use.total() <= *options_.memory_limit) return true;
+    }
+    return false;
+  }
+
+  // Some layers are streamed. A prompt reads them once a step, so the step stays large unless memory is to be
+  // saved.
+  bool in_part() {
+    if (!options_.may_stream) return false;
+    std::uint64_t streamable = 0;
+    for (const memory::LayerBytes& layer : layers_) streamable += layer.all;
+    if (options_.save_memory) std::reverse(chunks_.begin(), chunks_.end());
+    for (const std::uint64_t chunk : chunks_) {
+      set_chunk(chunk);
+      const std::uint64_t fixed = plan_.use.total() - std::min(plan_.use.total(), streamable);
+      if (streamable == 0 || fixed >= *options_.memory_limit) continue;
+      const auto placement = memory::pin_layers(layers_, *options_.memory_limit - fixed);
+      if (!placement.ok()) continue;
+      plan_.layers = *placement;
+      plan_.use.weights_bytes -= std::min(plan_.use.weights_bytes, placement->streamed_bytes);
+      plan_.use.ring_bytes = placement->ring_bytes;
+      return true;
+    }
+    return false;
+  }
+
+  // What did not fit: with the smallest step.
+  [[nodiscard]] Error refusal() {
+    set_chunk(*std::min_element(chunks_.begin(), chunks_.end()));
+    return fail(ErrorCode::kOutOfMemory,
+                "the plan needs {}, more than the limit of {}: {}; raise --memory-limit, shorten the "
+                "context or take a smaller model",
+                mib(plan_.use.total()), mib(*options_.memory_limit), memory_text(plan_));
+  }
+
+  [[nodiscard]] const MemoryPlan& plan() const { return plan_; }
+
+ private:
+  // Image features, and scratch of both graphs. An image cannot be shrunk: it is encoded whole.
+  void set_chunk(std::uint64_t chunk) {
+    const models::DecoderConfig& config = model_.decoder.config;
+    const std::uint64_t image_levels = config.takes_images ? std::uint64_t{1} + config.n_deepstack : 0;
+    plan_.chunk = chunk;
+    plan_.use.scratch_bytes = scratch_bytes(model_.decoder.body, chunk) +
+                              scratch_bytes(model_.decoder.head, kHeadRows) +
+                              image_levels * chunk * config.width * sizeof(float) + image_bytes_;
+  }
+
+  const models::Model& model_;
+  const MemoryOptions& options_;
+  std::vector<memory::LayerBytes> layers_;
+  std::uint64_t image_bytes_ = 0;
+  std::vector<std::uint64_t> chunks_;  // worth trying, most tokens first
+  MemoryPlan plan_;
+};
+
+}  // namespace
+
+Result<MemoryPlan> plan_memory(const models::Model& model, const MemoryUse& use, std::uint64_t context,
+                               const MemoryOptions& options) {
+  Fit fit(model, use, context, options);
+  if (fit.whole() || fit.in_part()) return fit.plan();
+  return fit.refusal();
+}
+
+std::string memory_text(const MemoryPlan& plan) {
+  std::string text = format(
+      "weights {} + KV cache {} ({} positions, {}) + scratch {} ({} tokens a step) + workspace and packed "
+      "weights {}",
+      mib(plan.use.weights_bytes), mib(plan.use.kv_bytes), plan.context, to_string(plan.cache),
+      mib(plan.use.scratch_bytes), plan.chunk, mib(plan.use.packed_bytes));
+  if (plan.use.ring_bytes > 0) text += format(" + ring of streamed weights {}", mib(plan.use.ring_bytes));
+  if (plan.use.program_bytes > 0) text += format(" + program {}", mib(plan.use.program_bytes));
+  text += format(" = {}", mib(plan.use.total()));
+  if (plan.layers.streamed_bytes > 0) {
+    text += format("; layers from {} on are streamed, {} a pass", plan.layers.pinned,
+                   mib(plan.layers.streamed_bytes));
+  }
+  return text;
+}
+
+}  // namespace belay::runtime

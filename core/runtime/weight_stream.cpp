@@ -1,0 +1,259 @@
+#include "core/runtime/weight_stream.hpp"
+
+#include "core/base/format.hpp"
+#include "core/base/log.hpp"
+#include "core/base/text.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+
+namespace belay::runtime {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t kNoItem = std::numeric_limits<std::size_t>::max();
+constexpr std::chrono::milliseconds kPatience{50};  // between two looks at whether the user wants to stop
+constexpr int kTries = 3;                           // of one tile, the first reading included
+
+std::uint64_t round_down(std::uint64_t value) { return value - value % WeightStream::kBlockBytes; }
+std::uint64_t round_up(std::uint64_t value) { return round_down(value + WeightStream::kBlockBytes - 1); }
+
+std::uint64_t nanoseconds(Clock::time_point at) {
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(at.time_since_epoch()).count());
+}
+
+std::span<std::byte> tile_of(std::span<std::byte> content, std::size_t tile) {
+  const std::uint64_t begin = tile * memory::TileHashes::kTileBytes;
+  return content.subspan(begin, std::min(memory::TileHashes::kTileBytes, content.size() - begin));
+}
+
+}  // namespace
+
+bool can_stream(const graph::Graph& graph, const graph::Node& node) {
+  return node.op == graph::Op::kLinear && node.layer >= 0 &&
+         graph.weights[node.weights[0]].home == graph::Home::kFile;
+}
+
+Result<std::unique_ptr<WeightStream>> WeightStream::create(graph::Graph& graph, const Parts& parts,
+                                                           const StreamOptions& options) {
+  std::unique_ptr<WeightStream> stream(new WeightStream(parts, options.strict));
+  BELAY_TRY(stream->collect(graph, options.first_layer));
+  BELAY_TRY(stream->lay_out(graph, options.ring_bytes));
+  stream->read_ahead();
+  return stream;
+}
+
+WeightStream::~WeightStream() {
+  items_.clear();  // ends their reads
+  if (parts_.storage != nullptr && buffer_.size() > 0) parts_.storage->prepare({});
+  for (File& file : files_) {
+    if (const Status kept = file.hashes.keep(); !kept.ok())
+      log(LogLevel::kInfo, "hashes of the weights are not kept: {}", kept.error().message);
+  }
+}
+
+// The weights to stream, where they lie, and their hashes.
+Status WeightStream::collect(const graph::Graph& graph, std::size_t first_layer) {
+  item_of_.assign(graph.nodes.size(), kNoItem);
+  std::size_t most_tiles = 0;
+  for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
+    const graph::Node& node = graph.nodes[n];
+    if (!can_stream(graph, node) || static_cast<std::size_t>(node.layer) < first_layer) continue;
+    const std::span<const std::byte> bytes = graph.weights[node.weights[0]].data;
+    const auto place = parts_.file.place_of(bytes);
+    if (!place) return fail(ErrorCode::kGeneral, "{}: its weight lies in no file of the model", node.name);
+    Item item;
+    item.node = n;
+    item.file = file_of(place->file);
+    item.offset = place->offset;
+    item.lead = place->offset - round_down(place->offset);
+    item.slot_bytes = round_up(item.lead + bytes.size());
+    item_of_[n] = items_.size();
+    files_[item.file].hashes.expect(item.offset, bytes.size());
+    most_tiles = std::max<std::size_t>(most_tiles, bytes.size() / memory::TileHashes::kTileBytes + 1);
+    use_.pass_bytes += bytes.size();
+    items_.push_back(std::move(item));
+  }
+  hashes_.resize(most_tiles);
+  return {};
+}
+
+std::size_t WeightStream::file_of(const std::filesystem::path& path) {
+  const auto known =
+      std::find_if(files_.begin(), files_.end(), [&](const File& file) { return file.path == path; });
+  if (known != files_.end()) return static_cast<std::size_t>(known - files_.begin());
+  File& file = files_.emplace_back(File{path, std::nullopt, memory::TileHashes::of(path)});
+  if (parts_.storage != nullptr) {
+    auto opened = parts_.storage->open(std::filesystem::absolute(path));
+    auto info = opened.ok() ? opened->info() : Result<dispatch::StorageFile::Info>(opened.error());
+    if (info.ok() && info->block_bytes <= kBlockBytes) {
+      use_.method = info->method;
+      file.storage.emplace(*std::move(opened));
+    } else {
+      log(LogLevel::kWarn, "{} does not read {}, Belay reads it itself, not ahead: {}", parts_.storage->id(),
+          printable(path.string(), 400),
+          info.ok() ? format("its blocks have {} bytes", info->block_bytes) : info.error().message);
+    }
+  }
+  return files_.size() - 1;
+}
+
+Status WeightStream::lay_out(graph::Graph& graph, std::uint64_t ring_bytes) {
+  std::vector<std::uint64_t> sizes;
+  sizes.reserve(items_.size());
+  for (const Item& item : items_) sizes.push_back(item.slot_bytes);
+  auto ring = memory::lay_out_ring(sizes, ring_bytes);
+  if (!ring)
+    return fail(ErrorCode::kOutOfMemory, "a ring of {} bytes is too small for the largest weight",
+                ring_bytes);
+  ring_ = *std::move(ring);
+  BELAY_TRY_ASSIGN(
+      buffer_, memory::Buffer::allocate(ring_.bytes, "the ring of streamed weights", memory::Pages::kLarge));
+  use_.ring_bytes = ring_.bytes;
+  if (parts_.storage != nullptr) parts_.storage->prepare({buffer_.data(), buffer_.size()});
+  for (std::size_t i = 0; i < items_.size(); ++i) {
+    Item& item = items_[i];
+    graph::Weight& weight = graph.weights[graph.nodes[item.node].weights[0]];
+    item.slot = {buffer_.data() + ring_.offsets[i], item.slot_bytes};
+    item.content = item.slot.subspan(item.lead, weight.data.size());
+    weight.data = item.content;
+    weight.home = graph::Home::kRing;
+  }
+  return {};
+}
+
+// Starts what has room by now.
+void WeightStream::read_ahead() {
+  while (!items_.empty() && started_ < done_ + ring_.distances[started_ % items_.size()]) {
+    start(items_[started_ % items_.size()]);
+    ++started_;
+  }
+}
+
+// A plugin that cannot even start leaves the item to be read when it is needed.
+void WeightStream::start(Item& item) {
+  std::optional<dispatch::StorageFile>& file = files_[item.file].storage;
+  if (!file || !parts_.storage->healthy()) return;
+  const belay_extent_t extent = {item.offset - item.lead, item.slot.size(), item.slot.data()};
+  if (const dispatch::Trouble trouble = file->read({&extent, 1}, item.read)) {
+    item.read.reset();
+    parts_.storage->count_failure(*trouble);
+  }
+}
+
+void WeightStream::restart(std::size_t item) {
+  for (Item& other : items_) other.read.reset();
+  done_ = started_ = item;
+}
+
+Status WeightStream::acquire(std::size_t node, const Stop& stop) {
+  const std::size_t index = item_of_[node];
+  if (index == kNoItem) return {};
+  if (done_ % items_.size() != index) restart(index);
+  read_ahead();
+  Item& item = items_[index];
+  const auto begin = Clock::now();
+  BELAY_TRY(arrive(item, stop));
+  use_.wait_s += std::chrono::duration<double>(Clock::now() - begin).count();
+  use_.read_bytes += item.content.size();
+  return verify(item);
+}
+
+void WeightStream::release(std::size_t node) {
+  const std::size_t index = item_of_[node];
+  if (index == kNoItem) return;
+  items_[index].read.reset();
+  ++done_;
+  read_ahead();
+}
+
+Status WeightStream::arrive(Item& item, const Stop& stop) {
+  if (!item.read) return read_here(item, {BELAY_IO, BELAY_SCOPE_OP, "the read could not be started"});
+  dispatch::Trouble trouble;
+  BELAY_TRY(wait_for(item, stop, trouble));
+  if (!trouble) {
+    parts_.storage->count_success();
+    return {};
+  }
+  parts_.storage->count_failure(*trouble);
+  item.read.reset();
+  return read_here(item, *trouble);
+}
+
+// Until the bytes are there or will not come; in short steps, so that a slow disk does not hold up the user.
+Status WeightStream::wait_for(Item& item, const Stop& stop, dispatch::Trouble& trouble) {
+  do {
+    BELAY_TRY(stop.check());
+    trouble = item.read->wait(nanoseconds(Clock::now() + kPatience));
+  } while (trouble && trouble->code == BELAY_TIMEOUT);
+  return {};
+}
+
+// The last link of the chain: the core, which reads when the bytes are needed.
+Status WeightStream::read_here(Item& item, const dispatch::Failure& failure) {
+  const File& file = files_[item.file];
+  if (file.storage) BELAY_TRY(fell_back(failure));
+  return read_range(file.path, item.offset, item.content);
+}
+
+Status WeightStream::fell_back(const dispatch::Failure& failure) {
+  if (strict_) {
+    return fail(ErrorCode::kFallbackForbidden,
+                "reading weights failed on {}: {}; --strict forbids a fallback", parts_.storage->id(),
+                dispatch::text(failure));
+  }
+  parts_.fallbacks.record("weights", parts_.storage->id(), "core", failure);
+  return {};
+}
+
+Status WeightStream::verify(Item& item) {
+  const std::size_t tiles =
+      (item.content.size() + memory::TileHashes::kTileBytes - 1) / memory::TileHashes::kTileBytes;
+  struct Work {
+    std::span<std::byte> content;
+    Xxh3* hashes;
+  } work{item.content, hashes_.data()};
+  parts_.pool.parallel_for(
+      tiles, 1,
+      [](void* user, std::uint64_t begin, std::uint64_t end, std::uint32_t) {
+        const auto& todo = *static_cast<const Work*>(user);
+        for (std::uint64_t tile = begin; tile < end; ++tile)
+          todo.hashes[tile] = xxh3(tile_of(todo.content, tile));
+      },
+      &work);
+  memory::TileHashes& known = files_[item.file].hashes;
+  for (std::size_t tile = 0; tile < tiles; ++tile) {
+    const std::uint64_t offset = item.offset + tile * memory::TileHashes::kTileBytes;
+    if (!known.check(offset, hashes_[tile])) BELAY_TRY(repair(item, tile));
+  }
+  return {};
+}
+
+// A tile that arrived with other bytes than at its first reading is read again, past the plugin.
+Status WeightStream::repair(const Item& item, std::size_t tile) {
+  File& file = files_[item.file];
+  const std::span<std::byte> bytes = tile_of(item.content, tile);
+  const std::uint64_t offset = item.offset + tile * memory::TileHashes::kTileBytes;
+  if (file.storage) {
+    BELAY_TRY(fell_back({BELAY_CORRUPT, BELAY_SCOPE_OP,
+                         format("{}: the {} bytes at {} arrived with other content than before",
+                                file.path.string(), bytes.size(), offset)}));
+  }
+  for (int attempt = 1; attempt < kTries; ++attempt) {
+    BELAY_TRY(read_range(file.path, offset, bytes));
+    if (!file.hashes.check(offset, xxh3(bytes))) continue;
+    ++use_.repaired_tiles;
+    return {};
+  }
+  return fail(
+      ErrorCode::kBadInput,
+      "{}: the {} bytes at {} are not what they were when they were first read: the file is damaged, or was "
+      "replaced; fetch it again, or delete {} if you replaced it yourself",
+      printable(file.path.string(), 400), bytes.size(), offset,
+      printable(memory::TileHashes::kept_beside(file.path).string(), 400));
+}
+
+}  // namespace belay::runtime

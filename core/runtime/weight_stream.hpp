@@ -1,0 +1,124 @@
+// The weights that have no place in memory: they are read from the model's files while it runs, in the order
+// in which a pass over the graph needs them, into a ring, ahead of the computation. A storage plugin reads;
+// where it fails, the core reads itself. What arrives is checked against the hashes of its first reading just
+// before it is used.
+//
+// Everything is allocated at the start. One thread at a time.
+#pragma once
+
+#include "core/dispatch/failure.hpp"
+#include "core/dispatch/storage.hpp"
+#include "core/graph/graph.hpp"
+#include "core/memory/buffer.hpp"
+#include "core/memory/ring.hpp"
+#include "core/memory/tile_hashes.hpp"
+#include "core/models/model_file.hpp"
+#include "core/runtime/stop.hpp"
+#include "core/threading/pool.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace belay::runtime {
+
+struct StreamOptions {
+  std::size_t first_layer = 0;   // of those that are streamed; the layers before it stay in memory
+  std::uint64_t ring_bytes = 0;  // at most
+  bool strict = false;           // a failing plugin is an error
+};
+
+// What streaming did so far.
+struct StreamUse {
+  std::string method;  // how the plugin reads, in its words
+  std::uint64_t ring_bytes = 0;
+  std::uint64_t pass_bytes = 0;      // of the streamed weights
+  std::uint64_t read_bytes = 0;      // read and used
+  std::uint64_t repaired_tiles = 0;  // that arrived wrong and were read again
+  double wait_s = 0;                 // that the computation stood still for the disk
+};
+
+// Whether a node's weight can be streamed: a matrix of a layer, in a file. Pure.
+[[nodiscard]] bool can_stream(const graph::Graph& graph, const graph::Node& node);
+
+class WeightStream {
+ public:
+  // What a weight takes in the ring beyond its bytes, at most: it is read in whole blocks.
+  static constexpr std::uint64_t kBlockBytes = 4096;
+  static constexpr std::uint64_t kRoomAround = 2 * kBlockBytes;
+
+  struct Parts {
+    const models::ModelFile& file;
+    dispatch::Storage* storage;  // may be null: then the core reads, and nothing is ahead
+    dispatch::FallbackLog& fallbacks;
+    threading::Pool& pool;
+  };
+
+  // Gives the weights of `graph` from the first streamed layer on their places in the ring, and starts
+  // reading. `graph` and the parts must outlive the stream, and nothing may be bound to `graph` before.
+  // kOutOfMemory when the ring is too small for the largest of them.
+  [[nodiscard]] static Result<std::unique_ptr<WeightStream>> create(graph::Graph& graph, const Parts& parts,
+                                                                    const StreamOptions& options);
+  WeightStream(const WeightStream&) = delete;
+  WeightStream& operator=(const WeightStream&) = delete;
+  ~WeightStream();
+
+  // Before a node runs: its weight is there until release(). Nodes come in the graph's order; one that is out
+  // of turn begins a new pass. kBadInput when the file no longer has the bytes it had, with file and offset;
+  // the error of the file when nobody can read it; kFallbackForbidden; and what `stop` says.
+  [[nodiscard]] Status acquire(std::size_t node, const Stop& stop);
+  // After it ran: others may take its place.
+  void release(std::size_t node);
+
+  [[nodiscard]] const StreamUse& use() const { return use_; }
+
+ private:
+  struct File {
+    std::filesystem::path path;
+    std::optional<dispatch::StorageFile> storage;
+    memory::TileHashes hashes;
+  };
+  // A weight on its way around the ring.
+  struct Item {
+    std::size_t node = 0;
+    std::size_t file = 0;
+    std::uint64_t offset = 0;  // in the file
+    std::uint64_t lead = 0;    // bytes of the block before it
+    std::uint64_t slot_bytes = 0;
+    std::span<std::byte> slot;     // whole blocks
+    std::span<std::byte> content;  // the weight, in the slot
+    std::optional<dispatch::StorageRead> read;
+  };
+
+  explicit WeightStream(const Parts& parts, bool strict) : parts_(parts), strict_(strict) {}
+  Status collect(const graph::Graph& graph, std::size_t first_layer);
+  std::size_t file_of(const std::filesystem::path& path);
+  Status lay_out(graph::Graph& graph, std::uint64_t ring_bytes);
+  void read_ahead();
+  void start(Item& item);
+  void restart(std::size_t item);
+  Status arrive(Item& item, const Stop& stop);
+  Status wait_for(Item& item, const Stop& stop, dispatch::Trouble& trouble);
+  Status read_here(Item& item, const dispatch::Failure& failure);
+  Status verify(Item& item);
+  Status repair(const Item& item, std::size_t tile);
+  Status fell_back(const dispatch::Failure& failure);
+
+  Parts parts_;
+  bool strict_;
+  memory::Buffer buffer_;
+  memory::Ring ring_;
+  std::vector<File> files_;
+  std::vector<Item> items_;           // in the order of the pass
+  std::vector<std::size_t> item_of_;  // for each node
+  std::vector<Xxh3> hashes_;          // of the tiles of one item
+  // Counted over all passes: item n of pass p is p * items + n.
+  std::uint64_t done_ = 0;     // released
+  std::uint64_t started_ = 0;  // being read, or there
+  StreamUse use_;
+};
+
+}  // namespace belay::runtime
