@@ -39,8 +39,9 @@ void Engine::replan() {
 }
 
 Status Engine::bind() {
-  BELAY_TRY(body_.bind(plan_.memory.chunk));
+  // The head first: its matrix is the largest, and while it is packed it is there twice.
   BELAY_TRY(head_.bind(kHeadRows));
+  BELAY_TRY(body_.bind(plan_.memory.chunk));
   plan_.memory.use.packed_bytes = body_.bytes() + head_.bytes();
   return {};
 }

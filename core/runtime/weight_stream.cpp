@@ -42,13 +42,12 @@ Result<std::unique_ptr<WeightStream>> WeightStream::create(graph::Graph& graph, 
   std::unique_ptr<WeightStream> stream(new WeightStream(parts, options.strict));
   BELAY_TRY(stream->collect(graph, options.first_layer));
   BELAY_TRY(stream->lay_out(graph, options.ring_bytes));
-  stream->read_ahead();
   return stream;
 }
 
 WeightStream::~WeightStream() {
   items_.clear();  // ends their reads
-  if (parts_.storage != nullptr && buffer_.size() > 0) parts_.storage->prepare({});
+  if (parts_.storage != nullptr && prepared_) parts_.storage->prepare({});
   for (File& file : files_) {
     if (const Status kept = file.hashes.keep(); !kept.ok())
       log(LogLevel::kInfo, "hashes of the weights are not kept: {}", kept.error().message);
@@ -90,7 +89,6 @@ std::size_t WeightStream::file_of(const std::filesystem::path& path) {
     auto opened = parts_.storage->open(std::filesystem::absolute(path));
     auto info = opened.ok() ? opened->info() : Result<dispatch::StorageFile::Info>(opened.error());
     if (info.ok() && info->block_bytes <= kBlockBytes) {
-      use_.method = info->method;
       file.storage.emplace(*std::move(opened));
     } else {
       log(LogLevel::kWarn, "{} does not read {}, Belay reads it itself, not ahead: {}", parts_.storage->id(),
@@ -113,7 +111,6 @@ Status WeightStream::lay_out(graph::Graph& graph, std::uint64_t ring_bytes) {
   BELAY_TRY_ASSIGN(
       buffer_, memory::Buffer::allocate(ring_.bytes, "the ring of streamed weights", memory::Pages::kLarge));
   use_.ring_bytes = ring_.bytes;
-  if (parts_.storage != nullptr) parts_.storage->prepare({buffer_.data(), buffer_.size()});
   for (std::size_t i = 0; i < items_.size(); ++i) {
     Item& item = items_[i];
     graph::Weight& weight = graph.weights[graph.nodes[item.node].weights[0]];
@@ -125,8 +122,21 @@ Status WeightStream::lay_out(graph::Graph& graph, std::uint64_t ring_bytes) {
   return {};
 }
 
+// At the first read rather than before: a plugin that pins the ring makes all of it count as used, and what is
+// packed before needs the memory for a while.
+void WeightStream::prepare() {
+  prepared_ = true;
+  if (parts_.storage == nullptr) return;
+  parts_.storage->prepare({buffer_.data(), buffer_.size()});
+  for (const File& file : files_) {
+    if (!file.storage) continue;
+    if (const auto info = file.storage->info(); info.ok()) use_.method = info->method;
+  }
+}
+
 // Starts what has room by now.
 void WeightStream::read_ahead() {
+  if (!prepared_) prepare();
   while (!items_.empty() && started_ < done_ + ring_.distances[started_ % items_.size()]) {
     start(items_[started_ % items_.size()]);
     ++started_;
@@ -151,9 +161,9 @@ void WeightStream::restart(std::size_t item) {
 
 Status WeightStream::acquire(std::size_t node, const Stop& stop) {
   const std::size_t index = item_of_[node];
-  if (index == kNoItem) return {};
-  if (done_ % items_.size() != index) restart(index);
+  if (index != kNoItem && done_ % items_.size() != index) restart(index);
   read_ahead();
+  if (index == kNoItem) return {};
   Item& item = items_[index];
   const auto begin = Clock::now();
   BELAY_TRY(arrive(item, stop));

@@ -57,8 +57,9 @@ class WeightStream {
     threading::Pool& pool;
   };
 
-  // Gives the weights of `graph` from the first streamed layer on their places in the ring, and starts
-  // reading. `graph` and the parts must outlive the stream, and nothing may be bound to `graph` before.
+  // Gives the weights of `graph` from the first streamed layer on their places in the ring. Reading starts
+  // with the first pass. `graph` and the parts must outlive the stream, and nothing may be bound to `graph`
+  // before.
   // kOutOfMemory when the ring is too small for the largest of them.
   [[nodiscard]] static Result<std::unique_ptr<WeightStream>> create(graph::Graph& graph, const Parts& parts,
                                                                     const StreamOptions& options);
@@ -97,6 +98,7 @@ class WeightStream {
   Status collect(const graph::Graph& graph, std::size_t first_layer);
   std::size_t file_of(const std::filesystem::path& path);
   Status lay_out(graph::Graph& graph, std::uint64_t ring_bytes);
+  void prepare();
   void read_ahead();
   void start(Item& item);
   void restart(std::size_t item);
@@ -109,6 +111,7 @@ class WeightStream {
 
   Parts parts_;
   bool strict_;
+  bool prepared_ = false;
   memory::Buffer buffer_;
   memory::Ring ring_;
   std::vector<File> files_;
