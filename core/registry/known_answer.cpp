@@ -5,6 +5,7 @@
 #include "core/memory/tensor.hpp"
 #include "core/registry/abi_text.hpp"
 #include "core/registry/known_cases.hpp"
+#include "core/registry/known_storage.hpp"
 #include "core/registry/known_weights.hpp"
 
 #include <algorithm>
@@ -199,26 +200,31 @@ std::optional<DType> claimed_type(std::string_view claim) {
   return parse_dtype(claim.substr(0, claim.find('*')));
 }
 
+// One type of one claim; `known` is null for storage.
+Problem try_claim(const Plugin& plugin, KnownCase* known, bool& declined) {
+  if (known == nullptr) {
+    return plugin.storage() != nullptr ? try_storage(plugin) : "the plugin offers no " BELAY_STORAGE_1;
+  }
+  return plugin.compute() != nullptr ? try_case(plugin, *known, declined)
+                                     : "the plugin offers no " BELAY_COMPUTE_1;
+}
+
 }  // namespace
 
 KnownAnswers run_known_answers(const Plugin& plugin, const std::function<void(std::string_view)>& step) {
   KnownAnswers answers;
-  const auto object = [&](std::string detail) {
-    answers.objection = Objection{Stage::kProbe, std::string(reason::kKnownAnswer), std::move(detail)};
-  };
   for (const manifest::Provides& claim : plugin.manifest().provides) {
     for (const std::string& name : claim.dtypes) {
       const auto dtype = claimed_type(name);
-      auto known = dtype ? known_case(claim.op, *dtype) : std::nullopt;
-      if (!known) continue;
-      step(format("known answer of {} {}", claim.op, to_string(*dtype)));
-      if (plugin.compute() == nullptr) {
-        object(format("it claims {} and offers no " BELAY_COMPUTE_1, claim.op));
-        return answers;
-      }
+      if (!dtype) continue;
+      auto known = known_case(claim.op, *dtype);
+      if (!known && claim.op != BELAY_STORAGE_1) continue;
+      const std::string what = format("{} {}", claim.op, to_string(*dtype));
+      step("known answer of " + what);
       bool declined = false;
-      if (auto problem = try_case(plugin, *known, declined)) {
-        object(format("{} {}: {}", claim.op, to_string(*dtype), *problem));
+      if (auto problem = try_claim(plugin, known ? &*known : nullptr, declined)) {
+        answers.objection =
+            Objection{Stage::kProbe, std::string(reason::kKnownAnswer), format("{}: {}", what, *problem)};
         return answers;
       }
       ++(declined ? answers.declined : answers.right);

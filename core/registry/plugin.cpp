@@ -47,6 +47,16 @@ bool complete(const belay_compute_t& table) {
          table.release != nullptr;
 }
 
+bool complete(const belay_storage_t& table) {
+  return table.struct_size >= sizeof table && table.file_open != nullptr && table.file_close != nullptr &&
+         table.info != nullptr && table.read != nullptr && table.read_sync != nullptr &&
+         table.read_end != nullptr && table.prepare != nullptr;
+}
+
+Objection incomplete(std::string_view interface) {
+  return refused(reason::kAbiMismatch, format("its {} is too short or lacks a function", interface));
+}
+
 Device copied(const belay_device_t& device) {
   return {.kind = device.kind,
           .index = device.index,
@@ -66,7 +76,7 @@ Checked<std::unique_ptr<Plugin>> Plugin::open(const manifest::Manifest& manifest
   if (auto objection = plugin->enter(library.entry())) return *std::move(objection);
   if (auto objection = plugin->choose_device()) return *std::move(objection);
   if (auto objection = plugin->open_device()) return *std::move(objection);
-  if (auto objection = plugin->fetch_compute()) return *std::move(objection);
+  if (auto objection = plugin->fetch_interfaces()) return *std::move(objection);
   return plugin;
 }
 
@@ -126,11 +136,11 @@ Plugin::Step Plugin::open_device() {
   return std::nullopt;
 }
 
-Plugin::Step Plugin::fetch_compute() {
+Plugin::Step Plugin::fetch_interfaces() {
   compute_ = static_cast<const belay_compute_t*>(interface(BELAY_COMPUTE_1));
-  if (compute_ != nullptr && !complete(*compute_)) {
-    return refused(reason::kAbiMismatch, "its " BELAY_COMPUTE_1 " is too short or lacks a function");
-  }
+  if (compute_ != nullptr && !complete(*compute_)) return incomplete(BELAY_COMPUTE_1);
+  storage_ = static_cast<const belay_storage_t*>(interface(BELAY_STORAGE_1));
+  if (storage_ != nullptr && !complete(*storage_)) return incomplete(BELAY_STORAGE_1);
   return std::nullopt;
 }
 

@@ -7,6 +7,7 @@
 #include "core/registry/library.hpp"
 
 #include <belay/ext/compute.h>
+#include <belay/ext/storage.h>
 #include <belay/plugin.h>
 
 #include <cstdint>
@@ -47,6 +48,8 @@ class Plugin {
   [[nodiscard]] belay_instance_t* instance() const { return instance_; }
   // belay.compute/1 with every function present, or null when the plugin does not offer it.
   [[nodiscard]] const belay_compute_t* compute() const { return compute_; }
+  // The same for belay.storage/1.
+  [[nodiscard]] const belay_storage_t* storage() const { return storage_; }
   // Another interface by id; null when it is not offered.
   [[nodiscard]] const void* interface(std::string_view id) const;
   [[nodiscard]] const Device& device() const { return device_; }
@@ -65,13 +68,14 @@ class Plugin {
   [[nodiscard]] Step enter(belay_entry_fn entry);
   [[nodiscard]] Step choose_device();
   [[nodiscard]] Step open_device();
-  [[nodiscard]] Step fetch_compute();
+  [[nodiscard]] Step fetch_interfaces();
 
   manifest::Manifest manifest_;
   const belay_host_t& host_;
   belay_plugin_t table_{};
   belay_instance_t* instance_ = nullptr;
   const belay_compute_t* compute_ = nullptr;
+  const belay_storage_t* storage_ = nullptr;
   Device device_;
   State state_ = State::kOpen;
   std::string quarantine_reason_;

@@ -80,7 +80,8 @@ TEST_CASE("the faulty plugins of the whole tree") {
         Case{"entry_refuses_abi", "probe/ABI_MISMATCH"}, Case{"wrong_note", "trust/NOTE_MISMATCH"},
         Case{"throws_everywhere", "probe/PROBE_FAILED"}, Case{"bad_known_answer", "probe/KNOWN_ANSWER"},
         Case{"no_entry_symbol", "trust/BAD_ELF"}, Case{"executable_stack", "trust/BAD_ELF"},
-        Case{"runpath", "trust/BAD_ELF"}, Case{"truncated", "trust/BAD_ELF"}}) {
+        Case{"runpath", "trust/BAD_ELF"}, Case{"truncated", "trust/BAD_ELF"},
+        Case{"storage_wrong_bytes", "probe/KNOWN_ANSWER"}, Case{"storage_missing", "probe/KNOWN_ANSWER"}}) {
     CAPTURE(c.name);
     CHECK(verdict_on(options(fs::path(BELAY_TEST_FAULTY_PLUGINS) / c.name)) == c.outcome);
   }
