@@ -39,6 +39,7 @@ PACKAGES = [
     ("doctest", r"doctest/|doctest\.h", r"tests/support/doctest\.hpp"),
     ("rapidcheck", r"rapidcheck", r"tests/support/\w+\.hpp"),
     ("OpenBLAS", r"cblas|openblas", r"plugins/cpu_openblas/\w+\.cpp"),
+    ("liburing", r"liburing", r"plugins/nvme_offload/ring_uring\.cpp"),
 ]
 C_HEADERS = {"stddef.h", "stdint.h", "stdbool.h", "stdalign.h", "limits.h", "string.h", "float.h", "assert.h"}
 ROOTS = ("core", "sdk", "plugins", "host", "tests", "tools")
