@@ -26,7 +26,7 @@ std::function<Result<dispatch::StorageTable>()> storage_opener(registry::Registr
   return [&registry, &services, &manifest]() -> Result<dispatch::StorageTable> {
     BELAY_TRY_ASSIGN(registry::Plugin * plugin,
                      registry.open(manifest.id, services, manifest.version.text()));
-    const auto* storage = static_cast<const belay_storage_t*>(plugin->interface(BELAY_STORAGE_1));
+    const belay_storage_t* storage = plugin->storage();
     if (storage == nullptr)
       return fail(ErrorCode::kNoPlugin, "{} reads no files (no {})", manifest.id, BELAY_STORAGE_1);
     plugin->mark_in_use();
