@@ -32,6 +32,17 @@ Json explanation_json(const Explanations& why) {
   return out;
 }
 
+Json prediction_json(const runtime::Prediction& prediction) {
+  const auto known = [](const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); };
+  Json out;
+  out["decode_tok_per_s"] = known(prediction.tokens_per_s);
+  out["bytes_per_token"]["host"] = prediction.bytes.host;
+  out["bytes_per_token"]["disk"] = prediction.bytes.disk;
+  out["bytes_per_s"]["host"] = known(prediction.speeds.host);
+  out["bytes_per_s"]["disk"] = known(prediction.speeds.disk);
+  return out;
+}
+
 }  // namespace
 
 Json tiers_json(const hardware::Memory& machine, const runtime::MemoryPlan& plan,
@@ -65,7 +76,8 @@ Json tiers_json(const hardware::Memory& machine, const runtime::MemoryPlan& plan
   return tiers;
 }
 
-Json plan_json(const Workbench& bench, const runtime::Plan* plan, const Explanations& why) {
+Json plan_json(const Workbench& bench, const PlanParts& parts) {
+  const runtime::Plan* plan = parts.plan;
   const resolver::Resolution& resolution = bench.resolution;
   Json out;
   out["schema"] = "belay.plan/1";
@@ -83,11 +95,13 @@ Json plan_json(const Workbench& bench, const runtime::Plan* plan, const Explanat
   out["memory"]["tiers"] =
       plan == nullptr ? Json::array() : tiers_json(bench.profile.memory, plan->memory, nullptr);
   out["level"] = manifest::to_string(bench.settings.level);
-  if (!why.empty()) out["explanation"] = explanation_json(why);
+  if (parts.prediction) out["predicted"] = prediction_json(*parts.prediction);
+  if (!parts.why.empty()) out["explanation"] = explanation_json(parts.why);
   return out;
 }
 
-std::string plan_text(const Workbench& bench, const runtime::Plan* plan, const Explanations& why) {
+std::string plan_text(const Workbench& bench, const PlanParts& parts) {
+  const runtime::Plan* plan = parts.plan;
   std::string out = format("level          {}\n", manifest::to_string(bench.settings.level));
   out += format("plugins        {}\n", fmt::join(resolver::ids_of(bench.resolution.selected), " > "));
   out += format("optimizations  {}\n", fmt::join(resolver::ids_of(bench.resolution.optimizations), ", "));
@@ -103,7 +117,8 @@ std::string plan_text(const Workbench& bench, const runtime::Plan* plan, const E
     }
     out += format("memory         {}\n", runtime::memory_text(plan->memory));
   }
-  for (const resolver::Explanation& entry : why)
+  if (parts.prediction) out += format("decode         {}\n", runtime::prediction_text(*parts.prediction));
+  for (const resolver::Explanation& entry : parts.why)
     out += format("why            {}\n", resolver::to_text(entry));
   return out;
 }

@@ -108,6 +108,24 @@ void Assembly::choose_storage(std::span<const manifest::Manifest* const> selecte
   }
 }
 
+Prediction Assembly::predict() {
+  const memory::LayerPlacement& layers = engine_->plan().memory.layers;
+  TierSpeeds speeds;
+  speeds.host = measure_host(*pool_);
+  if (layers.streamed_bytes > 0 && storage_) {
+    const graph::Graph& body = model_.decoder.body;
+    const auto streamed = std::find_if(body.nodes.begin(), body.nodes.end(), [&](const graph::Node& node) {
+      return can_stream(body, node) && static_cast<std::size_t>(node.layer) >= layers.pinned;
+    });
+    const auto place = file_.place_of(body.weights[streamed->weights[0]].data);
+    constexpr std::uint64_t kMeasured = std::uint64_t{256} << 20U;
+    if (place)
+      speeds.disk =
+          measure_disk(*storage_, place->file, place->offset, std::min(layers.streamed_bytes, kMeasured));
+  }
+  return runtime::predict(token_bytes(model_.decoder, layers), speeds);
+}
+
 Status Assembly::bind() {
   const MemoryPlan& plan = engine_->plan().memory;
   if (plan.layers.streamed_bytes > 0) {

@@ -9,6 +9,7 @@
 #include "core/registry/registry.hpp"
 #include "core/runtime/choice.hpp"
 #include "core/runtime/engine.hpp"
+#include "core/runtime/prediction.hpp"
 
 #include <atomic>
 #include <map>
@@ -52,6 +53,9 @@ class Assembly {
   // Packs and binds what the plan says of the decoder, and starts to stream what has no place in memory. Then
   // sessions may be made.
   [[nodiscard]] Status bind();
+  // What the plan's decoding will reach on this machine; measures its memory and, when layers are streamed,
+  // its disk, which takes some tenths of a second. Before bind().
+  [[nodiscard]] Prediction predict();
   // Encodes images, for a model that does; its weights are made and bound at this call. `stop` must outlive
   // it.
   [[nodiscard]] Result<std::unique_ptr<VisionEncoder>> vision_encoder(const Stop& stop);

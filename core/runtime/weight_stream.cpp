@@ -122,8 +122,8 @@ Status WeightStream::lay_out(graph::Graph& graph, std::uint64_t ring_bytes) {
   return {};
 }
 
-// At the first read rather than before: a plugin that pins the ring makes all of it count as used, and what is
-// packed before needs the memory for a while.
+// At the first read rather than before: a plugin that pins the ring makes all of it count as used, and what
+// is packed before needs the memory for a while.
 void WeightStream::prepare() {
   prepared_ = true;
   if (parts_.storage == nullptr) return;

@@ -9,30 +9,42 @@
 namespace belay::host {
 namespace {
 
-// On this machine the plugins are asked, so that what is printed is what would run; for another one their
-// manifests decide.
-Result<runtime::Plan> plan_model(Workbench& bench, models::ModelFile file) {
-  if (bench.settings.hardware)
-    return runtime::plan_only(std::move(file), bench.registry, bench.resolution, plan_options(bench, {}));
+struct Planned {
+  runtime::Plan plan;
+  std::optional<runtime::Prediction> prediction;
+};
+
+// On this machine the plugins are asked and the tiers are measured, so that what is printed is what would
+// run; for another one their manifests decide.
+Result<Planned> plan_model(Workbench& bench, models::ModelFile file) {
+  Planned planned;
+  if (bench.settings.hardware) {
+    BELAY_TRY_ASSIGN(planned.plan, runtime::plan_only(std::move(file), bench.registry, bench.resolution,
+                                                      plan_options(bench, {})));
+    return planned;
+  }
   BELAY_TRY_ASSIGN(const auto assembly, assemble(bench, std::move(file), {}, {}));
-  return assembly->engine().plan();
+  planned.plan = assembly->engine().plan();
+  planned.prediction = assembly->predict();
+  return planned;
 }
 
 }  // namespace
 
 Result<int> plan_command(Options& options) {
   BELAY_TRY_ASSIGN(Workbench bench, prepare(options, true));
-  std::optional<runtime::Plan> plan;
+  PlanParts parts;
+  Planned planned;
   if (bench.settings.model) {
     BELAY_TRY_ASSIGN(models::ModelFile file, open_model(bench));
-    BELAY_TRY_ASSIGN(plan, plan_model(bench, std::move(file)));
+    BELAY_TRY_ASSIGN(planned, plan_model(bench, std::move(file)));
+    parts.plan = &planned.plan;
+    parts.prediction = planned.prediction;
   }
-  Explanations why;
   if (options.has("explain")) {
-    BELAY_TRY_ASSIGN(why, runtime::explain_choice(bench.profile, bench.registry, bench.policy));
+    BELAY_TRY_ASSIGN(parts.why, runtime::explain_choice(bench.profile, bench.registry, bench.policy));
   }
-  const runtime::Plan* made = plan ? &*plan : nullptr;
-  write_out(bench.settings.json ? to_line(plan_json(bench, made, why)) + "\n" : plan_text(bench, made, why));
+  write_out(bench.settings.json ? to_line(plan_json(bench, parts)) + "\n" : plan_text(bench, parts));
   return 0;
 }
 

@@ -77,7 +77,7 @@ class Run {
     progress("");
     if (settings_.explain) {
       say_machine(bench_.profile);
-      say(plan_text(bench_, &assembly_->engine().plan(), {}));
+      say(plan_text(bench_, {.plan = &assembly_->engine().plan()}));
     }
     BELAY_TRY_ASSIGN(session_, assembly_->engine().session(assembly_->pool(), stop_));
     load_s_ = seconds_since(start_) - preprocess_s_;

@@ -1,0 +1,132 @@
+#include "core/runtime/prediction.hpp"
+
+#include "core/base/format.hpp"
+#include "core/memory/buffer.hpp"
+#include "core/runtime/weight_stream.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <numeric>
+#include <vector>
+
+namespace belay::runtime {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Share of a bare reading of memory that decoding reaches: over packed weights (0.8 to 0.95 for the formats
+// of the 1.7B shape), and over the file's layout after its hash (12 and 12.6 GB/s a thread where the bare
+// reading has 17 to 25).
+constexpr double kPackedShare = 0.85;
+constexpr double kStreamedShare = 0.35;
+
+constexpr std::uint64_t kHostBlockBytes = std::uint64_t{96} << 20U;
+constexpr int kHostRounds = 3;
+constexpr std::uint64_t kReadBytes = std::uint64_t{8} << 20U;  // of one read in flight; all are
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+std::uint64_t sum(std::span<const std::uint64_t> numbers) {
+  return std::accumulate(numbers.begin(), numbers.end(), std::uint64_t{0});
+}
+
+}  // namespace
+
+TokenBytes token_bytes(const models::Decoder& decoder, const memory::LayerPlacement& layers) {
+  TokenBytes bytes;
+  for (const graph::Graph* graph : {&decoder.body, &decoder.head}) {
+    for (const graph::Node& node : graph->nodes) {
+      if (node.op != graph::Op::kLinear) continue;
+      const std::uint64_t weight = graph->weights[node.weights[0]].data.size();
+      const bool streamed = layers.streamed_bytes > 0 && can_stream(*graph, node) &&
+                            static_cast<std::size_t>(node.layer) >= layers.pinned;
+      (streamed ? bytes.disk : bytes.host) += weight;
+    }
+  }
+  return bytes;
+}
+
+Prediction predict(const TokenBytes& bytes, const TierSpeeds& speeds) {
+  Prediction prediction{bytes, speeds, std::nullopt};
+  const auto known = [](std::optional<double> speed) { return speed && *speed > 0; };
+  if (!known(speeds.host) || (bytes.disk > 0 && !known(speeds.disk)) || bytes.host + bytes.disk == 0)
+    return prediction;
+  const double compute_s = static_cast<double>(bytes.host) / (kPackedShare * *speeds.host) +
+                           static_cast<double>(bytes.disk) / (kStreamedShare * *speeds.host);
+  const double disk_s = bytes.disk > 0 ? static_cast<double>(bytes.disk) / *speeds.disk : 0;
+  prediction.tokens_per_s = 1 / std::max(compute_s, disk_s);
+  return prediction;
+}
+
+std::optional<double> measure_host(threading::Pool& pool) {
+  auto block = memory::Buffer::allocate(kHostBlockBytes, "a measurement", memory::Pages::kLarge);
+  if (!block.ok()) return std::nullopt;
+  const std::span<std::uint64_t> numbers = block->as<std::uint64_t>();
+  std::iota(numbers.begin(), numbers.end(), std::uint64_t{1});  // memory that was never written is not there
+  struct Work {
+    std::span<const std::uint64_t> numbers;
+    std::vector<std::uint64_t> sums;
+  } work{numbers, std::vector<std::uint64_t>(pool.threads())};
+  constexpr std::uint64_t kGrain = std::uint64_t{1} << 17U;  // 1 MiB
+  const threading::Pool::Step awake(pool);
+  double best = 0;
+  for (int round = 0; round < kHostRounds; ++round) {
+    const auto start = Clock::now();
+    pool.parallel_for(
+        numbers.size() / kGrain, 1,
+        [](void* user, std::uint64_t begin, std::uint64_t end, std::uint32_t worker) {
+          auto& todo = *static_cast<Work*>(user);
+          todo.sums[worker] += sum(todo.numbers.subspan(begin * kGrain, (end - begin) * kGrain));
+        },
+        &work);
+    best = std::max(best, static_cast<double>(kHostBlockBytes) / seconds_since(start));
+  }
+  // The sum is looked at, so that the reading cannot be left out.
+  return sum(work.sums) != 0 ? std::optional(best) : std::nullopt;
+}
+
+std::optional<double> measure_disk(dispatch::Storage& storage, const std::filesystem::path& file,
+                                   std::uint64_t offset, std::uint64_t bytes) {
+  constexpr std::uint64_t kBlock = WeightStream::kBlockBytes;
+  offset -= offset % kBlock;
+  bytes -= bytes % kBlock;
+  auto buffer = memory::Buffer::allocate(bytes, "a measurement", memory::Pages::kLarge);
+  auto opened = storage.open(std::filesystem::absolute(file));
+  if (!buffer.ok() || !opened.ok()) return std::nullopt;
+  const auto info = opened->info();
+  if (!info.ok() || info->block_bytes > kBlock) return std::nullopt;
+  std::fill_n(buffer->data(), buffer->size(), std::byte{1});  // pages that are there, as the ring's are
+  storage.prepare({buffer->data(), buffer->size()});
+  const auto measure = [&]() -> std::optional<double> {
+    const auto start = Clock::now();
+    std::vector<std::optional<dispatch::StorageRead>> reads(bytes / kReadBytes);
+    for (std::size_t i = 0; i < reads.size(); ++i) {
+      const belay_extent_t extent = {offset + i * kReadBytes, kReadBytes, buffer->data() + i * kReadBytes};
+      if (opened->read({&extent, 1}, reads[i])) return std::nullopt;
+    }
+    for (auto& read : reads) {
+      if (read->wait(0)) return std::nullopt;
+    }
+    return static_cast<double>(reads.size() * kReadBytes) / seconds_since(start);
+  };
+  const auto speed = measure();
+  storage.prepare({});
+  return speed;
+}
+
+std::string prediction_text(const Prediction& prediction) {
+  const auto part = [](std::uint64_t bytes, const char* where, std::optional<double> speed) {
+    return format("{:.1f} MiB from {} at {}", static_cast<double>(bytes) / (1 << 20), where,
+                  speed ? format("{:.1f} GB/s", *speed / 1e9) : std::string("an unknown speed"));
+  };
+  std::string text =
+      prediction.tokens_per_s ? format("{:.1f} tokens/s", *prediction.tokens_per_s) : std::string("unknown");
+  text += ": a token reads " + part(prediction.bytes.host, "memory", prediction.speeds.host);
+  if (prediction.bytes.disk > 0)
+    text += " and " + part(prediction.bytes.disk, "the disk", prediction.speeds.disk);
+  return text;
+}
+
+}  // namespace belay::runtime

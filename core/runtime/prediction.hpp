@@ -1,0 +1,54 @@
+// How fast a plan will decode, before anything is loaded: what a token reads from each tier, over what the
+// tiers were measured to deliver.
+#pragma once
+
+#include "core/dispatch/storage.hpp"
+#include "core/models/model.hpp"
+#include "core/runtime/memory_plan.hpp"
+#include "core/threading/pool.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace belay::runtime {
+
+// Bytes of weights that one token reads.
+struct TokenBytes {
+  std::uint64_t host = 0;  // that stay in memory
+  std::uint64_t disk = 0;  // that are streamed
+};
+
+// Bytes a second; nothing when unknown.
+struct TierSpeeds {
+  std::optional<double> host;
+  std::optional<double> disk;
+};
+
+struct Prediction {
+  TokenBytes bytes;
+  TierSpeeds speeds;
+  std::optional<double> tokens_per_s;  // decoding, at an empty context
+};
+
+// The matrices of the layers and of the head. Pure.
+[[nodiscard]] TokenBytes token_bytes(const models::Decoder& decoder, const memory::LayerPlacement& layers);
+
+// Reading and computing overlap, so that the slower of the two counts. Weights in memory are computed as fast
+// as they are read, nearly; streamed ones lie in the file's layout and are checked first. Pure.
+[[nodiscard]] Prediction predict(const TokenBytes& bytes, const TierSpeeds& speeds);
+
+// All threads of the pool read a block that is larger than usual caches; a tenth of a second at most.
+// Nothing when there is no memory for it.
+[[nodiscard]] std::optional<double> measure_host(threading::Pool& pool);
+
+// `bytes` of a file from `offset` on, through the plugin, as streaming reads it. Nothing when it cannot.
+[[nodiscard]] std::optional<double> measure_disk(dispatch::Storage& storage,
+                                                 const std::filesystem::path& file, std::uint64_t offset,
+                                                 std::uint64_t bytes);
+
+// "1.9 tokens/s: a token reads 520.1 MiB from memory at 30.1 GB/s and 1224.0 MiB from the disk at 2.4 GB/s"
+[[nodiscard]] std::string prediction_text(const Prediction& prediction);
+
+}  // namespace belay::runtime
