@@ -111,6 +111,16 @@ Json to_json(std::span<const runtime::Placement> placement) {
   return out;
 }
 
+Json to_json(const monitoring::Pressure& pressure) {
+  Json out;
+  out["available_bytes"] = known(pressure.available_bytes);
+  out["swap_bytes"] = known(pressure.swap_bytes);
+  out["major_faults"] = known(pressure.major_faults);
+  out["disk_read_bytes"] = known(pressure.disk_read_bytes);
+  out["stall_percent"] = known(pressure.stall_percent);
+  return out;
+}
+
 Spread spread(std::vector<double> values) {
   if (values.empty()) return {};
   std::sort(values.begin(), values.end());

@@ -5,6 +5,7 @@
 #include "core/dispatch/failure.hpp"
 #include "core/hardware/profile.hpp"
 #include "core/manifest/refusal.hpp"
+#include "core/monitoring/pressure.hpp"
 #include "core/runtime/plan.hpp"
 
 #include <span>
@@ -16,6 +17,8 @@ namespace belay::host {
 [[nodiscard]] Json to_json(std::span<const Refusal> refused);
 [[nodiscard]] Json to_json(std::span<const dispatch::Fallback> fallbacks);
 [[nodiscard]] Json to_json(std::span<const runtime::Placement> placement);
+
+[[nodiscard]] Json to_json(const monitoring::Pressure& pressure);
 
 // "tok_per_s" of a benchmark
 struct Spread {

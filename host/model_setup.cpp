@@ -5,6 +5,8 @@
 #include "host/paths.hpp"
 #include "host/signals.hpp"
 
+#include <algorithm>
+
 namespace belay::host {
 
 Result<models::ModelFile> open_model(const Workbench& bench) {
@@ -21,14 +23,32 @@ Result<models::ModelFile> open_model(const Workbench& bench) {
   return models::ModelFile::open(*path, options);
 }
 
+namespace {
+
+// What the machine can give without pushing anything else out, when the user sets no limit: a tenth of what
+// is free stays free, and of a cgroup's limit a twentieth. A model beyond that is streamed rather than
+// swapped.
+std::optional<std::uint64_t> usable_memory(const hardware::Memory& memory, std::uint64_t held) {
+  std::optional<std::uint64_t> usable;
+  if (memory.available_bytes) usable = held + *memory.available_bytes / 10 * 9;
+  if (memory.limit_bytes) {
+    const std::uint64_t within = *memory.limit_bytes / 20 * 19;
+    usable = std::min(usable.value_or(within), within);
+  }
+  return usable;
+}
+
+}  // namespace
+
 runtime::PlanOptions plan_options(const Workbench& bench, const Needs& needs) {
   runtime::PlanOptions options;
   options.context = bench.settings.context.value_or(needs.context);
   options.image_patches = needs.image_patches;
-  options.memory_limit = bench.settings.memory_limit;
-  options.memory_free = bench.profile.memory.available_bytes;
   options.save_memory = bench.settings.balance == "memory";
   if (!bench.settings.hardware) options.program_bytes = monitoring::rss_bytes().value_or(0);
+  options.limit_is_set = bench.settings.memory_limit.has_value();
+  options.memory_limit = options.limit_is_set ? bench.settings.memory_limit
+                                              : usable_memory(bench.profile.memory, options.program_bytes);
   return options;
 }
 

@@ -74,9 +74,13 @@ class Fit {
   [[nodiscard]] Error refusal() {
     set_chunk(*std::min_element(chunks_.begin(), chunks_.end()));
     return fail(ErrorCode::kOutOfMemory,
-                "the plan needs {}, more than the limit of {}: {}; raise --memory-limit, shorten the "
+                "the plan needs {}, more than the {}: {}; raise --memory-limit, shorten the "
                 "context or take a smaller model",
-                mib(plan_.use.total()), mib(*options_.memory_limit), memory_text(plan_));
+                mib(plan_.use.total()),
+                options_.limit_is_set
+                    ? format("limit of {}", mib(*options_.memory_limit))
+                    : format("{} that this machine has to give", mib(*options_.memory_limit)),
+                memory_text(plan_));
   }
 
   [[nodiscard]] const MemoryPlan& plan() const { return plan_; }

@@ -15,7 +15,7 @@ namespace belay::runtime {
 struct MemoryOptions {
   std::uint64_t image_patches = 0;            // of the largest image that is to be encoded; 0: none
   std::optional<std::uint64_t> memory_limit;  // bytes for everything together
-  std::optional<std::uint64_t> memory_free;   // for people; unknown when absent
+  bool limit_is_set = true;                   // by the user; else it is what the machine has to give
   std::uint64_t program_bytes = 0;            // what the process holds already
   bool may_stream = false;                    // layers that do not fit may be read while the model runs
   bool save_memory = false;                   // then rather a smaller step than fewer layers in memory
