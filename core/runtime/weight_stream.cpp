@@ -198,6 +198,7 @@ Status WeightStream::wait_for(Item& item, const Stop& stop, dispatch::Trouble& t
   do {
     BELAY_TRY(stop.check());
     trouble = item.read->wait(nanoseconds(Clock::now() + kPatience));
+    if (trouble && trouble->code == BELAY_CANCELLED) return Error{ErrorCode::kInterrupted, "interrupted"};
   } while (trouble && trouble->code == BELAY_TIMEOUT);
   return {};
 }

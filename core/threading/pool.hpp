@@ -3,6 +3,8 @@
 // inside a body runs there, on its own.
 #pragma once
 
+#include "core/threading/affinity.hpp"
+
 #include <belay/host.h>
 
 #include <cstdint>
@@ -44,7 +46,7 @@ class Pool {
 
    private:
     Pool& pool_;
-    std::vector<unsigned long> affinity_;  // of the thread, to be restored; empty: nothing to restore
+    CpuMask affinity_;  // of the thread, to be restored; empty: nothing to restore
   };
 
  private:

@@ -29,29 +29,33 @@ Next end_of_file(Chunk& chunk, std::uint64_t end) {
   if (!read.failed()) {
     io_failure(&read.failure, 0,
                "the file ends at %" PRIu64 ", it had %" PRIu64 " bytes when it was opened: %s", end,
-               read.file.bytes, shown(read.file.path).c_str());
+               read.file->bytes, shown(read.file->path).c_str());
   }
   return Next::kFailed;
 }
 
 }  // namespace
 
-std::unique_ptr<Read> cut_into_chunks(File& file, std::span<const belay_extent_t> extents) {
-  auto read = std::make_unique<Read>(file);
-  read->chunks.reserve(count_chunks(extents));
+void cut_into_chunks(Read& read, File& file, std::span<const belay_extent_t> extents) {
+  read.file = &file;
+  read.open = {};
+  read.failure = {};
+  read.failure.struct_size = sizeof read.failure;
+  read.ended = false;
+  read.chunks.clear();
+  read.chunks.reserve(count_chunks(extents));
   for (const belay_extent_t& extent : extents) {
     for (std::uint64_t at = 0; at < extent.bytes; at += kChunkBytes) {
       Chunk chunk;
-      chunk.read = read.get();
+      chunk.read = &read;
       chunk.to = static_cast<std::byte*>(extent.to) + at;
       chunk.offset = extent.offset + at;
       const std::uint64_t bytes = std::min(kChunkBytes, extent.bytes - at);
       chunk.bytes = static_cast<std::uint32_t>(bytes);
       chunk.wanted = static_cast<std::uint32_t>(std::min(bytes, file.bytes - chunk.offset));
-      read->chunks.push_back(chunk);
+      read.chunks.push_back(chunk);
     }
   }
-  return read;
 }
 
 Next judge(Chunk& chunk, std::int64_t result) {
@@ -63,7 +67,7 @@ Next judge(Chunk& chunk, std::int64_t result) {
   const auto got = static_cast<std::uint64_t>(result);
   if (got >= chunk.wanted) return Next::kDone;
   // Direct reads begin at a block: what came of a block's beginning comes again.
-  const std::uint64_t whole = got - got % chunk.read->file.block;
+  const std::uint64_t whole = got - got % chunk.read->file->block;
   if (whole == 0) return end_of_file(chunk, chunk.offset + got);
   chunk.to += whole;
   chunk.offset += whole;
@@ -77,7 +81,7 @@ Next count_failure(Chunk& chunk, int error_number) {
   Read& read = *chunk.read;
   if (!read.failed()) {
     io_failure(&read.failure, error_number, "%s at offset %" PRIu64 " of %s", words_of(error_number).c_str(),
-               chunk.offset, shown(read.file.path).c_str());
+               chunk.offset, shown(read.file->path).c_str());
   }
   return Next::kFailed;
 }

@@ -11,7 +11,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <vector>
 
@@ -52,9 +51,9 @@ class ChunkList {
   Chunk* last_ = nullptr;
 };
 
+// Used again for another file once it ended, so that reading allocates nothing after a while.
 struct Read {
-  explicit Read(File& from) : file(from) { failure.struct_size = sizeof failure; }
-  File& file;
+  File* file = nullptr;
   std::vector<Chunk> chunks;
   std::array<std::size_t, 2> open{};  // chunks on each lane, waiting or in flight
   belay_error_t failure{};            // the first; BELAY_OK: none
@@ -64,8 +63,8 @@ struct Read {
   [[nodiscard]] bool done() const { return open[0] + open[1] == 0; }
 };
 
-// For extents that passed check_extents. Nothing of it is queued yet.
-[[nodiscard]] std::unique_ptr<Read> cut_into_chunks(File& file, std::span<const belay_extent_t> extents);
+// Makes `read` one of these extents, which passed check_extents. Nothing of it is queued yet.
+void cut_into_chunks(Read& read, File& file, std::span<const belay_extent_t> extents);
 
 // What is next for a chunk.
 enum class Next : std::uint8_t {

@@ -20,11 +20,6 @@ std::size_t lane_of(Rung rung) { return on_ring(rung) ? kRingLane : kPoolLane; }
 
 bool is_busy(int status) { return status == 0 || status == -EAGAIN || status == -EBUSY || status == -EINTR; }
 
-template <class T>
-void erase(std::vector<std::unique_ptr<T>>& owners, const T& owned) {
-  std::erase_if(owners, [&](const std::unique_ptr<T>& owner) { return owner.get() == &owned; });
-}
-
 }  // namespace
 
 Reader::~Reader() {
@@ -43,7 +38,7 @@ belay_status_t Reader::open(std::string_view path, File** file, belay_error_t* e
 
 void Reader::close(File& file) {
   ladder_.forget(file);
-  erase(files_, file);
+  std::erase_if(files_, [&](const auto& owner) { return owner.get() == &file; });
 }
 
 belay_storage_info_t Reader::info(const File& file) const {
@@ -62,8 +57,8 @@ belay_status_t Reader::start(File& file, std::span<const belay_extent_t> extents
                              belay_error_t* error) {
   const belay_status_t status = check_extents(extents, {file.block, file.bytes}, error);
   if (status != BELAY_OK) return status;
-  reads_.push_back(cut_into_chunks(file, extents));
-  *read = reads_.back().get();
+  *read = &take_read();
+  cut_into_chunks(**read, file, extents);
   for (Chunk& chunk : (*read)->chunks) enqueue(chunk);
   for (const std::size_t lane : kLanes) feed(lane);
   return BELAY_OK;
@@ -88,7 +83,21 @@ void Reader::end(Read& read) {
     if (read.open[lane] > 0) transport(lane).cancel(&read);
     while (read.open[lane] > 0) static_cast<void>(work(lane, kNapNs));
   }
-  erase(reads_, read);
+  const auto own =
+      std::find_if(reads_.begin(), reads_.end(), [&](const auto& owner) { return owner.get() == &read; });
+  spare_.push_back(std::move(*own));
+  reads_.erase(own);
+}
+
+// One that ended before, or a new one.
+Read& Reader::take_read() {
+  if (spare_.empty()) {
+    spare_.push_back(std::make_unique<Read>());
+    spare_.reserve(reads_.size() + spare_.size());  // all may end at once
+  }
+  reads_.push_back(std::move(spare_.back()));
+  spare_.pop_back();
+  return *reads_.back();
 }
 
 belay_status_t Reader::prepare(std::span<std::byte> memory, belay_error_t* error) {
@@ -111,7 +120,7 @@ Transport& Reader::transport(std::size_t lane) {
 }
 
 void Reader::enqueue(Chunk& chunk) {
-  chunk.rung = ladder_.rung_of(chunk.read->file);
+  chunk.rung = ladder_.rung_of(*chunk.read->file);
   const std::size_t lane = lane_of(chunk.rung);
   ++chunk.read->open[lane];
   lanes_[lane].pending.push(chunk);
@@ -142,7 +151,7 @@ void Reader::feed(std::size_t lane) {
 }
 
 Request Reader::request_for(Chunk& chunk, std::size_t lane) {
-  const File& file = chunk.read->file;
+  const File& file = *chunk.read->file;
   const Rung rung = ladder_.rung_of(file);
   Request request;
   request.fd = file.fd;
@@ -196,8 +205,8 @@ void Reader::book(std::size_t lane, const Completion& completion) {
   Next next = judge(chunk, completion.result);
   if (next == Next::kRefused) {
     const int error_number = static_cast<int>(-completion.result);
-    next = ladder_.refused(read.file, chunk.rung, error_number) ? Next::kAgain
-                                                                : count_failure(chunk, error_number);
+    next = ladder_.refused(*read.file, chunk.rung, error_number) ? Next::kAgain
+                                                                 : count_failure(chunk, error_number);
   }
   if (next == Next::kAgain) enqueue(chunk);
   if (next == Next::kFailed) drop_pending(read);

@@ -47,6 +47,7 @@ class Reader {
   static constexpr std::array<std::size_t, 2> kLanes = {0, 1};
   [[nodiscard]] Transport& transport(std::size_t lane);
 
+  [[nodiscard]] Read& take_read();
   void enqueue(Chunk& chunk);
   void feed(std::size_t lane);
   [[nodiscard]] Request request_for(Chunk& chunk, std::size_t lane);
@@ -66,6 +67,7 @@ class Reader {
   std::uint32_t stalls_ = 0;  // submissions in a row that an idle ring did not take
   std::vector<std::unique_ptr<File>> files_;
   std::vector<std::unique_ptr<Read>> reads_;
+  std::vector<std::unique_ptr<Read>> spare_;  // that ended, for the next
 };
 
 }  // namespace belay::nvme

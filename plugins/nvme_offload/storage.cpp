@@ -59,11 +59,11 @@ belay_status_t read(belay_file_t* file, const belay_extent_t* extents, std::uint
 
 belay_status_t read_sync(belay_read_t* read, std::uint64_t deadline_ns, belay_error_t* error) noexcept {
   if (read == nullptr) return fail(error, BELAY_INVALID_ARGUMENT, "read_sync: no read");
-  return guard(error, [&] { return read_of(read).file.reader->wait(read_of(read), deadline_ns, error); });
+  return guard(error, [&] { return read_of(read).file->reader->wait(read_of(read), deadline_ns, error); });
 }
 
 void read_end(belay_read_t* read) noexcept {
-  if (read != nullptr) read_of(read).file.reader->end(read_of(read));
+  if (read != nullptr) read_of(read).file->reader->end(read_of(read));
 }
 
 belay_status_t prepare(belay_instance_t* instance, void* memory, std::uint64_t bytes,

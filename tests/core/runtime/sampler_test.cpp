@@ -1,6 +1,6 @@
 #include "core/runtime/sampler.hpp"
 
-#include "tests/core/runtime/allocation_count.hpp"
+#include "tests/support/allocation_count.hpp"
 #include "tests/support/doctest.hpp"
 
 #include <algorithm>

@@ -193,15 +193,16 @@ TEST_CASE("the caller is pinned during a step, and free again after it") {
   const CpuMask before = thread_affinity();
   REQUIRE_FALSE(before.empty());
   std::uint32_t cpu = 0;
-  while ((before[cpu / 64] >> (cpu % 64) & 1U) == 0) ++cpu;
+  while ((before.words[cpu / 64] >> (cpu % 64) & 1U) == 0) ++cpu;
   Pool pool({.threads = 2, .cpus = {cpu, cpu}});
   pool.parallel_for(
       100, 1, [](void*, std::uint64_t, std::uint64_t, std::uint32_t) {}, nullptr);
   CHECK(thread_affinity() == before);
   {
     const Pool::Step step(pool);
-    CpuMask one(before.size(), 0);
-    one[cpu / 64] = 1UL << (cpu % 64);
+    CpuMask one;
+    one.used = before.used;
+    one.words[cpu / 64] = 1UL << (cpu % 64);
     CHECK(thread_affinity() == one);
     CHECK(complete(pool, 1000, 1));
   }

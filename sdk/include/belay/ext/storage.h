@@ -43,6 +43,7 @@ typedef struct belay_storage_t {
    * which the caller owns. Several reads may be in flight; they are best started in the order in which they are needed. */
   belay_status_t (*read)(belay_file_t* file, const belay_extent_t* extents, uint64_t count, belay_read_t** read, belay_error_t* error);
   /* [control] Waits until all extents are there, or the deadline (host clock; 0: none): BELAY_TIMEOUT, and the read goes on.
+   * BELAY_CANCELLED when the host's token was raised meanwhile; it goes on, too.
    * BELAY_IO, naming file and offset, when a part could not be read after retries or lies behind the end of the file. */
   belay_status_t (*read_sync)(belay_read_t* read, uint64_t deadline_ns, belay_error_t* error);
   /* [control] Ends a read; what is still in flight is cancelled or waited for. NULL is ignored. */

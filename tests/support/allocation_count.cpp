@@ -1,4 +1,4 @@
-#include "tests/core/runtime/allocation_count.hpp"
+#include "tests/support/allocation_count.hpp"
 
 #include <atomic>
 #include <cstdlib>

@@ -1,0 +1,79 @@
+// The token loop allocates nothing, with all weights in memory and with weights that are streamed.
+#include "tests/support/allocation_count.hpp"
+#include "tests/support/doctest.hpp"
+#include "tests/support/test_engine.hpp"
+#include "tests/support/tiny_model.hpp"
+
+#include <array>
+#include <fstream>
+
+using namespace belay;  // NOLINT(google-build-using-namespace)
+
+namespace {
+
+class TempModel {
+ public:
+  TempModel() {
+    const auto bytes = test::make_tiny_model({.layers = 6,
+                                              .heads = 8,
+                                              .head_dim = 32,
+                                              .width = 256,
+                                              .ffn = 512,
+                                              .types = {DType::kQ8_0},
+                                              .seed = 3});
+    std::ofstream(path_, std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  }
+  TempModel(const TempModel&) = delete;
+  TempModel& operator=(const TempModel&) = delete;
+  ~TempModel() {
+    std::filesystem::remove(path_);
+    std::filesystem::remove(memory::TileHashes::kept_beside(path_));
+  }
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_ = std::filesystem::path(BELAY_TEST_BINARY_DIR) / "allocation_test.gguf";
+};
+
+// Allocations of 30 tokens, behind as many that may still allocate.
+std::uint64_t allocations_of_decoding(test::TestEngine& engine) {
+  const auto decode = [&](std::int32_t tokens) {
+    for (std::int32_t i = 0; i < tokens; ++i) {
+      const std::array<std::int32_t, 1> token = {i};
+      REQUIRE(engine.session().feed(token).ok());
+    }
+  };
+  decode(30);
+  const std::uint64_t before = test::allocation_count();
+  decode(30);
+  return test::allocation_count() - before;
+}
+
+}  // namespace
+
+TEST_CASE("decoding allocates nothing while all weights are in memory") {
+  const TempModel model;
+  test::TestEngine engine({.model = model.path(), .context = 128});
+  CHECK(engine.assembly().engine().streamed() == nullptr);
+  CHECK(allocations_of_decoding(engine) == 0);
+}
+
+TEST_CASE("decoding allocates nothing while weights are streamed") {
+  const TempModel model;
+  std::uint64_t whole = 0;
+  {
+    test::TestEngine engine({.model = model.path(), .context = 128});
+    whole = engine.assembly().engine().plan().memory.use.total();
+  }
+  for (const char* method : {"io_uring", "pread", "buffered"}) {
+    CAPTURE(method);
+    test::TestEngine engine({.model = model.path(),
+                             .plugin_options = {{"nvme_offload.method", method}},
+                             .context = 128,
+                             .memory_limit = whole - (2 << 20)});
+    REQUIRE(engine.assembly().engine().streamed() != nullptr);
+    CHECK(allocations_of_decoding(engine) == 0);
+    CHECK(engine.assembly().engine().fallbacks().empty());
+  }
+}
