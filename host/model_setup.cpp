@@ -2,6 +2,7 @@
 
 #include "core/base/format.hpp"
 #include "core/monitoring/memory_use.hpp"
+#include "core/monitoring/pressure.hpp"
 #include "host/paths.hpp"
 #include "host/signals.hpp"
 
@@ -60,6 +61,8 @@ Result<std::unique_ptr<runtime::Assembly>> assemble(Workbench& bench, models::Mo
   options.dispatch = dispatch;
   options.dispatch.strict = bench.settings.strict;
   options.threads = static_cast<std::uint32_t>(bench.settings.threads.value_or(0));
+  // Half of what the plan leaves free; below, something else needs the memory.
+  options.relief = {monitoring::available_bytes, bench.profile.memory.available_bytes.value_or(0) / 20};
   options.interrupted = &interrupted();
   options.plugin_options = bench.settings.plugin_options;
   return runtime::Assembly::create(bench.profile, bench.registry, bench.resolution, std::move(file), options);

@@ -60,10 +60,7 @@ Dispatcher::Dispatcher(const graph::Graph& graph, std::span<const std::unique_pt
 
 Dispatcher::~Dispatcher() {
   for (Node& node : nodes_) {
-    for (Link& link : node.links) {
-      if (link.kernel == nullptr) continue;
-      if (const auto compute = link.backend->compute(); compute.ok()) compute->table->release(link.kernel);
-    }
+    for (Link& link : node.links) unbind(link);
   }
 }
 
@@ -138,19 +135,38 @@ Status Dispatcher::bind(std::uint64_t max_tokens, Pack pack) {
   max_tokens_ = max_tokens;
   pack_ = pack;
   packed_.reserve(room_for_heads());
-  for (std::size_t i = 0; i < nodes_.size(); ++i) {
-    Node& node = nodes_[i];
-    while (node.active < node.links.size()) {
-      Link& head = node.links[node.active];
-      const Status bound = make_ready(i, head);
-      if (bound.ok()) break;
-      log(LogLevel::kWarn, "{} leaves the chain of {}: {}", head.backend->id(), op_label(i),
-          bound.error().message);
-      skip_unusable(node);
-    }
-    if (node.active == node.links.size()) return nobody_left(i);
+  for (std::size_t i = 0; i < nodes_.size(); ++i) BELAY_TRY(bind_node(i));
+  return {};
+}
+
+// The first link of its chain that can be bound.
+Status Dispatcher::bind_node(std::size_t index) {
+  Node& node = nodes_[index];
+  while (node.active < node.links.size()) {
+    Link& head = node.links[node.active];
+    const Status bound = make_ready(index, head);
+    if (bound.ok()) return {};
+    log(LogLevel::kWarn, "{} leaves the chain of {}: {}", head.backend->id(), op_label(index),
+        bound.error().message);
+    skip_unusable(node);
+  }
+  return nobody_left(index);
+}
+
+Status Dispatcher::rebind(std::span<const std::size_t> nodes) {
+  for (const std::size_t index : nodes) {
+    for (Link& link : nodes_[index].links) unbind(link);
+    BELAY_TRY(bind_node(index));
   }
   return {};
+}
+
+void Dispatcher::unbind(Link& link) {
+  if (link.kernel == nullptr) return;
+  if (const auto compute = link.backend->compute(); compute.ok()) compute->table->release(link.kernel);
+  link.kernel = nullptr;
+  packed_.give_back(link.packed);
+  link.packed = {};
 }
 
 Status Dispatcher::reserve(std::uint64_t max_tokens) {

@@ -59,6 +59,9 @@ class Dispatcher {
   // Packs and binds the head of every chain, for runs of at most `max_tokens` tokens. After confirm().
   [[nodiscard]] Status bind(std::uint64_t max_tokens, Pack pack = Pack::kAll);
 
+  // Binds these nodes again, after their weights moved; what they had packed is given back. Errors as bind().
+  [[nodiscard]] Status rebind(std::span<const std::size_t> nodes);
+
   // Workspace for runs of at most `max_tokens` tokens from here on, when that is more than before.
   [[nodiscard]] Status reserve(std::uint64_t max_tokens);
 
@@ -132,6 +135,8 @@ class Dispatcher {
   // dispatcher.cpp: from chains to bound kernels
   bool confirm_heads_of(const Backend& backend);
   void skip_unusable(Node& node);
+  Status bind_node(std::size_t index);
+  void unbind(Link& link);
   Status make_ready(std::size_t index, Link& link);
   Status bind_link(std::size_t index, const belay_op_t& op, const Compute& compute, Link& link);
   [[nodiscard]] std::uint64_t room_for_heads();

@@ -42,10 +42,15 @@ Result<std::span<std::byte>> PackedWeights::take(const belay_packed_t& form) {
   return std::span(others_.back().data(), others_.back().size());
 }
 
+void PackedWeights::give_back(std::span<std::byte> taken) {
+  memory::forget(taken);
+  given_back_ += taken.size();
+}
+
 std::uint64_t PackedWeights::bytes() const {
   std::uint64_t total = used_;
   for (const memory::Buffer& other : others_) total += other.size();
-  return total;
+  return total - given_back_;
 }
 
 }  // namespace belay::dispatch

@@ -27,11 +27,15 @@ class PackedWeights {
   // kOutOfMemory; kNoPlugin for an alignment that is no power of two or more than a page.
   [[nodiscard]] Result<std::span<std::byte>> take(const belay_packed_t& form);
 
-  [[nodiscard]] std::uint64_t bytes() const;  // of all that was taken
+  // Ends the use of what take() gave: whole pages of it go back to the system, and nothing else gets them.
+  void give_back(std::span<std::byte> taken);
+
+  [[nodiscard]] std::uint64_t bytes() const;  // of all that was taken and not given back
 
  private:
   memory::Buffer block_;
-  std::uint64_t used_ = 0;  // of the block
+  std::uint64_t used_ = 0;        // of the block
+  std::uint64_t given_back_ = 0;  // of it and of others
   std::vector<memory::Buffer> others_;
 };
 

@@ -27,6 +27,20 @@ LayerPlacement split(std::span<const LayerBytes> layers, std::size_t pinned,
 
 }  // namespace
 
+LayerPlacement unpin_layers(std::span<const LayerBytes> layers, const LayerPlacement& now,
+                            std::uint64_t bytes) {
+  const auto taken = [](const LayerPlacement& placement) {
+    return placement.pinned_bytes + placement.ring_bytes;
+  };
+  LayerPlacement best = now;
+  for (std::size_t pinned = now.pinned; pinned-- > 0;) {
+    const LayerPlacement placement = split(layers, pinned, &LayerBytes::all);
+    if (taken(placement) < taken(best)) best = placement;
+    if (taken(now) >= taken(best) + bytes) break;
+  }
+  return best;
+}
+
 Result<LayerPlacement> pin_layers(std::span<const LayerBytes> layers, std::uint64_t room) {
   for (const auto unit : {&LayerBytes::all, &LayerBytes::largest}) {
     for (std::size_t pinned = layers.size() + 1; pinned-- > 0;) {

@@ -30,4 +30,9 @@ struct LayerPlacement {
 // figures, when there is no room for that either.
 [[nodiscard]] Result<LayerPlacement> pin_layers(std::span<const LayerBytes> layers, std::uint64_t room);
 
+// The most layers that stay when `bytes` of what `now` takes must become free; when that cannot be, what
+// frees the most, which may be `now` itself.
+[[nodiscard]] LayerPlacement unpin_layers(std::span<const LayerBytes> layers, const LayerPlacement& now,
+                                          std::uint64_t bytes);
+
 }  // namespace belay::memory

@@ -16,6 +16,9 @@ struct Pressure {
   std::optional<double> stall_percent;           // of the last 10 s in which some task waited for memory
 };
 
+// Pressure::available_bytes alone, without allocating: for a look between two tokens.
+[[nodiscard]] std::optional<std::uint64_t> available_bytes();
+
 // `proc` is /proc; tests give a folder of their own.
 [[nodiscard]] Pressure read_pressure(const std::filesystem::path& proc = "/proc");
 

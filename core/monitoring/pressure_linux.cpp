@@ -1,5 +1,10 @@
 #include "core/monitoring/pressure.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <fstream>
 #include <iterator>
@@ -48,6 +53,16 @@ std::optional<std::uint64_t> major_faults(std::string_view stat) {
 }
 
 }  // namespace
+
+std::optional<std::uint64_t> available_bytes() {
+  std::array<char, 1024> start{};  // it is in the third line
+  const int file = ::open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+  if (file < 0) return std::nullopt;
+  const ssize_t got = ::read(file, start.data(), start.size());
+  ::close(file);
+  if (got <= 0) return std::nullopt;
+  return kib_behind({start.data(), static_cast<std::size_t>(got)}, "MemAvailable:");
+}
 
 Pressure read_pressure(const std::filesystem::path& proc) {
   Pressure pressure;

@@ -82,7 +82,6 @@ Result<std::unique_ptr<Assembly>> Assembly::create(const hardware::Profile& prof
   const auto manifests = selected_manifests(registry, resolution);
   BELAY_TRY_ASSIGN(Plan plan, make_plan(assembly->model_, assembly->file_.tensors().bytes(), manifests,
                                         with_choices(options.plan, optimizations)));
-  assembly->strict_ = options.dispatch.strict;
   assembly->pool_ = make_pool(profile, optimizations, options.threads);
   assembly->services_ = assembly->make_services(profile, options);
   assembly->choose_storage(manifests);
@@ -95,6 +94,11 @@ Result<std::unique_ptr<Assembly>> Assembly::create(const hardware::Profile& prof
   }
   BELAY_TRY_ASSIGN(assembly->engine_,
                    Engine::create(assembly->model_, std::move(plan), std::move(backends), options.dispatch));
+  const WeightStream::Parts parts = {assembly->file_, assembly->storage_ ? &*assembly->storage_ : nullptr,
+                                     assembly->engine_->fallback_log(), *assembly->pool_};
+  assembly->engine_->stream(
+      std::make_unique<WeightStream>(assembly->model_.decoder.body, parts, options.dispatch.strict),
+      options.relief);
   return assembly;
 }
 
@@ -126,18 +130,7 @@ Prediction Assembly::predict() {
   return runtime::predict(token_bytes(model_.decoder, layers), speeds);
 }
 
-Status Assembly::bind() {
-  const MemoryPlan& plan = engine_->plan().memory;
-  if (plan.layers.streamed_bytes > 0) {
-    BELAY_TRY_ASSIGN(
-        auto stream,
-        WeightStream::create(
-            model_.decoder.body, {file_, storage_ ? &*storage_ : nullptr, engine_->fallback_log(), *pool_},
-            {.first_layer = plan.layers.pinned, .ring_bytes = plan.layers.ring_bytes, .strict = strict_}));
-    engine_->stream(std::move(stream));
-  }
-  return engine_->bind();
-}
+Status Assembly::bind() { return engine_->bind(); }
 
 // The kernels first, then the plugins, which may still ask for their services while they close.
 Assembly::~Assembly() {

@@ -24,6 +24,7 @@ struct AssemblyOptions {
   PlanOptions plan;
   dispatch::DispatchOptions dispatch;
   std::uint32_t threads = 0;  // 0: as many as CPUs are usable
+  Engine::Relief relief;      // when memory gets short
   const std::atomic<bool>* interrupted = nullptr;
   std::map<std::string, std::string, std::less<>> plugin_options;  // "id.key" to value
 };
@@ -74,7 +75,6 @@ class Assembly {
   std::unique_ptr<threading::Pool> pool_;
   std::unique_ptr<registry::HostServices> services_;
   std::optional<dispatch::Storage> storage_;  // the first selected plugin that reads files
-  bool strict_ = false;
   std::unique_ptr<Engine> engine_;
 };
 

@@ -1,6 +1,10 @@
 #include "core/runtime/engine.hpp"
 
 #include "core/base/format.hpp"
+#include "core/base/log.hpp"
+
+#include <algorithm>
+
 
 namespace belay::runtime {
 
@@ -38,7 +42,15 @@ void Engine::replan() {
   plan_.placement = place_layers(model_.decoder.body, heads);
 }
 
+void Engine::stream(std::unique_ptr<WeightStream> weights, Relief relief) {
+  weights_ = std::move(weights);
+  relief_ = std::move(relief);
+}
+
 Status Engine::bind() {
+  const memory::LayerPlacement& layers = plan_.memory.layers;
+  if (layers.streamed_bytes > 0)
+    BELAY_TRY(weights_->lay_out({.first_layer = layers.pinned, .ring_bytes = layers.ring_bytes}));
   // The head first: its matrix is the largest, and while it is packed it is there twice.
   BELAY_TRY(head_.bind(kHeadRows));
   BELAY_TRY(body_.bind(plan_.memory.chunk));
@@ -46,10 +58,51 @@ Status Engine::bind() {
   return {};
 }
 
+// Before a step: when the machine runs short of memory, the last of the pinned layers are streamed from here
+// on. The bits stay the same, and the run goes on, slower.
+Status Engine::relieve() {
+  constexpr std::chrono::milliseconds kBetweenLooks{250};
+  const memory::LayerPlacement& layers = plan_.memory.layers;
+  if (relief_.keep_free == 0 || plan_.memory.layer_bytes.empty() || layers.pinned == 0) return {};
+  const auto now = std::chrono::steady_clock::now();
+  if (now - looked_ < kBetweenLooks) return {};
+  looked_ = now;
+  const auto available = relief_.available();
+  if (!available || *available >= relief_.keep_free) return {};
+  const memory::LayerPlacement wanted =
+      memory::unpin_layers(plan_.memory.layer_bytes, layers, relief_.keep_free - *available);
+  if (wanted.pinned == layers.pinned) return {};
+  log(LogLevel::kWarn,
+      "memory is short: {} MiB are left on this machine; {} more layers are read from the disk from here on",
+      *available >> 20U, layers.pinned - wanted.pinned);
+  return move_layers(wanted);
+}
+
+Status Engine::move_layers(const memory::LayerPlacement& wanted) {
+  BELAY_TRY(weights_->lay_out({.first_layer = wanted.pinned, .ring_bytes = wanted.ring_bytes}));
+  const graph::Graph& body = model_.decoder.body;
+  std::vector<std::size_t> moved;
+  for (std::size_t i = 0; i < body.nodes.size(); ++i) {
+    const auto& weights = body.nodes[i].weights;
+    if (!weights.empty() && body.weights[weights[0]].home == graph::Home::kRing) moved.push_back(i);
+  }
+  memory::LayerPlacement& layers = plan_.memory.layers;
+  MemoryUse& use = plan_.memory.use;
+  use.weights_bytes -= std::min(use.weights_bytes, wanted.streamed_bytes - layers.streamed_bytes);
+  use.ring_bytes = wanted.ring_bytes;
+  layers = wanted;
+  return body_.rebind(moved);
+}
+
 Result<std::unique_ptr<Session>> Engine::session(threading::Pool& pool, const Stop& stop) {
-  return Session::create(
-      model_.decoder, body_, head_, pool,
-      {plan_.memory.context, plan_.memory.chunk, plan_.memory.cache, trace_, weights_.get()}, stop);
+  SessionOptions options;
+  options.context = plan_.memory.context;
+  options.chunk = plan_.memory.chunk;
+  options.cache = plan_.memory.cache;
+  options.trace = trace_;
+  options.weights = weights_.get();
+  options.before_step = [this] { return relieve(); };
+  return Session::create(model_.decoder, body_, head_, pool, options, stop);
 }
 
 Result<std::unique_ptr<VisionEncoder>> Engine::vision_encoder(const models::Tensors& tensors,

@@ -12,6 +12,8 @@
 #include "core/runtime/weight_stream.hpp"
 #include "core/threading/pool.hpp"
 
+#include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -28,8 +30,13 @@ class Engine {
       const models::Model& model, Plan plan, std::vector<std::unique_ptr<dispatch::Backend>> backends,
       const dispatch::DispatchOptions& options);
 
-  // Weights of the decoder's body that are streamed; before bind().
-  void stream(std::unique_ptr<WeightStream> weights) { weights_ = std::move(weights); }
+  // How weights of the decoder's body can be streamed; before bind(). `available` says how much memory the
+  // machine has left, and may know nothing: when it falls below `keep_free`, more layers are streamed.
+  struct Relief {
+    std::function<std::optional<std::uint64_t>()> available;
+    std::uint64_t keep_free = 0;  // 0: nobody looks
+  };
+  void stream(std::unique_ptr<WeightStream> weights, Relief relief);
   // Packs and binds what the plan says of the decoder. Then sessions may be made.
   [[nodiscard]] Status bind();
 
@@ -42,7 +49,9 @@ class Engine {
 
   [[nodiscard]] const Plan& plan() const { return plan_; }
   // What streaming did; null when every weight is in memory.
-  [[nodiscard]] const StreamUse* streamed() const { return weights_ ? &weights_->use() : nullptr; }
+  [[nodiscard]] const StreamUse* streamed() const {
+    return weights_ && weights_->is_streaming() ? &weights_->use() : nullptr;
+  }
   [[nodiscard]] dispatch::FallbackLog& fallback_log() { return fallbacks_; }
   [[nodiscard]] const std::vector<dispatch::Fallback>& fallbacks() const { return fallbacks_.entries(); }
   // Calls that each plugin completed; plugins without any are left out.
@@ -52,13 +61,17 @@ class Engine {
   Engine(const models::Model& model, Plan plan, std::vector<std::unique_ptr<dispatch::Backend>> backends,
          const dispatch::DispatchOptions& options);
   void replan();
+  Status relieve();
+  Status move_layers(const memory::LayerPlacement& wanted);
 
   const models::Model& model_;
   Plan plan_;
   monitoring::Trace* trace_;
   std::vector<std::unique_ptr<dispatch::Backend>> backends_;
   dispatch::FallbackLog fallbacks_;
-  std::unique_ptr<WeightStream> weights_;  // what the body's kernels are bound to
+  std::unique_ptr<WeightStream> weights_;  // what the body's kernels are bound to; may stream none
+  Relief relief_;
+  std::chrono::steady_clock::time_point looked_;
   dispatch::Dispatcher body_;
   dispatch::Dispatcher head_;
   std::optional<dispatch::Dispatcher> vision_;

@@ -34,6 +34,8 @@ class Fit {
     plan_.context = context;
     plan_.cache = model.decoder.cache;
     plan_.use = use;
+    if (options.may_stream) plan_.layer_bytes = layers_;
+    for (const memory::LayerBytes& layer : layers_) streamable_ += layer.all;
     if (model.vision) image_bytes_ = scratch_bytes(model.vision->graph, options.image_patches);
     chunks_ = {std::min(kMostChunk, context)};
     while (chunks_.back() / 2 >= kLeastChunk) chunks_.push_back(chunks_.back() / 2);
@@ -41,7 +43,7 @@ class Fit {
 
   // Everything stays in memory, with the largest step for which it fits the limit.
   bool whole() {
-    plan_.layers.pinned = layers_.size();
+    plan_.layers = {layers_.size(), streamable_, 0, 0};
     for (const std::uint64_t chunk : chunks_) {
       set_chunk(chunk);
       if (!options_.memory_limit || plan_.use.total() <= *options_.memory_limit) return true;
@@ -53,13 +55,11 @@ class Fit {
   // saved.
   bool in_part() {
     if (!options_.may_stream) return false;
-    std::uint64_t streamable = 0;
-    for (const memory::LayerBytes& layer : layers_) streamable += layer.all;
     if (options_.save_memory) std::reverse(chunks_.begin(), chunks_.end());
     for (const std::uint64_t chunk : chunks_) {
       set_chunk(chunk);
-      const std::uint64_t fixed = plan_.use.total() - std::min(plan_.use.total(), streamable);
-      if (streamable == 0 || fixed >= *options_.memory_limit) continue;
+      const std::uint64_t fixed = plan_.use.total() - std::min(plan_.use.total(), streamable_);
+      if (streamable_ == 0 || fixed >= *options_.memory_limit) continue;
       const auto placement = memory::pin_layers(layers_, *options_.memory_limit - fixed);
       if (!placement.ok()) continue;
       plan_.layers = *placement;
@@ -99,6 +99,7 @@ class Fit {
   const models::Model& model_;
   const MemoryOptions& options_;
   std::vector<memory::LayerBytes> layers_;
+  std::uint64_t streamable_ = 0;  // of all of them
   std::uint64_t image_bytes_ = 0;
   std::vector<std::uint64_t> chunks_;  // worth trying, most tokens first
   MemoryPlan plan_;

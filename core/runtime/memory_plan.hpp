@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace belay::runtime {
 
@@ -42,7 +43,8 @@ struct MemoryPlan {
   std::uint64_t chunk = kMostChunk;  // tokens of a step at most
   DType cache = DType::kF32;
   MemoryUse use;
-  memory::LayerPlacement layers;  // in memory, or streamed from the tier "disk"
+  memory::LayerPlacement layers;                // in memory, or streamed from the tier "disk"
+  std::vector<memory::LayerBytes> layer_bytes;  // of each layer, by what can be streamed; empty: none may be
 };
 
 // `use` has what is fixed: the program, the KV cache and all weights. kOutOfMemory with the arithmetic when

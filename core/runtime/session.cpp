@@ -103,7 +103,8 @@ Status Session::feed(const MixedTokens& input, const LogitsSink& sink) {
   BELAY_TRY(check(input.tokens));
   BELAY_TRY_ASSIGN(Feed feed, prepare(input));
   std::optional<threading::Pool::Step> awake;
-  if (!waits_for_disk_) awake.emplace(pool_);  // threads that stand ready while a disk is slow burn its CPU
+  const bool waits_for_disk = weights_ != nullptr && weights_->is_streaming();
+  if (!waits_for_disk) awake.emplace(pool_);  // threads that stand ready while a disk is slow burn its CPU
   while (feed.done < input.tokens.size()) {
     Status done = step(feed, std::min<std::size_t>(input.tokens.size() - feed.done, chunk_), sink);
     if (done.ok()) continue;
@@ -114,6 +115,7 @@ Status Session::feed(const MixedTokens& input, const LogitsSink& sink) {
 }
 
 Status Session::step(Feed& feed, std::size_t count, const LogitsSink& sink) {
+  if (before_step_) BELAY_TRY(before_step_());
   const monitoring::Span span(trace_, "step", {}, count);
   fill_inputs(feed, count);
   BELAY_TRY(body_->run(count, position_, inputs_));

@@ -20,8 +20,9 @@ struct SessionOptions {
   std::uint64_t context = 0;  // positions that the cache has room for
   std::uint64_t chunk = 512;  // most tokens of one step
   DType cache = DType::kF32;
-  monitoring::Trace* trace = nullptr;  // gets a span for every step
-  WeightStream* weights = nullptr;     // of the body, when some are streamed
+  monitoring::Trace* trace = nullptr;        // gets a span for every step
+  WeightStream* weights = nullptr;           // of the body, when some may be streamed
+  std::function<Status()> before_step = {};  // may move weights
 };
 
 // Most rows of logits computed at once; a row is as wide as the vocabulary.
@@ -88,7 +89,8 @@ class Session {
         cache_(std::move(cache)),
         chunk_(options.chunk),
         trace_(options.trace),
-        waits_for_disk_(options.weights != nullptr) {}
+        weights_(options.weights),
+        before_step_(options.before_step) {}
 
   Status make_room();
   Status check(std::span<const std::int32_t> tokens) const;
@@ -107,7 +109,8 @@ class Session {
   memory::KvCache cache_;
   std::uint64_t chunk_;
   monitoring::Trace* trace_;
-  bool waits_for_disk_;
+  WeightStream* weights_;
+  std::function<Status()> before_step_;
   std::optional<Executor> body_;
   std::optional<Executor> head_;
   // The inputs of a step.

@@ -37,35 +37,51 @@ bool can_stream(const graph::Graph& graph, const graph::Node& node) {
          graph.weights[node.weights[0]].home == graph::Home::kFile;
 }
 
-Result<std::unique_ptr<WeightStream>> WeightStream::create(graph::Graph& graph, const Parts& parts,
-                                                           const StreamOptions& options) {
-  std::unique_ptr<WeightStream> stream(new WeightStream(parts, options.strict));
-  BELAY_TRY(stream->collect(graph, options.first_layer));
-  BELAY_TRY(stream->lay_out(graph, options.ring_bytes));
-  return stream;
-}
-
 WeightStream::~WeightStream() {
-  items_.clear();  // ends their reads
-  if (parts_.storage != nullptr && prepared_) parts_.storage->prepare({});
+  go_home();
   for (File& file : files_) {
     if (const Status kept = file.hashes.keep(); !kept.ok())
       log(LogLevel::kInfo, "hashes of the weights are not kept: {}", kept.error().message);
   }
 }
 
+Status WeightStream::lay_out(const StreamOptions& options) {
+  go_home();
+  BELAY_TRY(collect(options.first_layer));
+  Status made = make_ring(options.ring_bytes);
+  if (!made.ok()) go_home();
+  return made;
+}
+
+// Ends all reading, and gives each weight its bytes in the file.
+void WeightStream::go_home() {
+  for (Item& item : items_) {
+    item.read.reset();
+    graph::Weight& weight = graph_.weights[graph_.nodes[item.node].weights[0]];
+    weight.data = item.home;
+    weight.home = graph::Home::kFile;
+  }
+  items_.clear();
+  if (parts_.storage != nullptr && prepared_) parts_.storage->prepare({});
+  prepared_ = false;
+  buffer_ = {};
+  done_ = started_ = 0;
+  use_.pass_bytes = use_.ring_bytes = 0;
+}
+
 // The weights to stream, where they lie, and their hashes.
-Status WeightStream::collect(const graph::Graph& graph, std::size_t first_layer) {
-  item_of_.assign(graph.nodes.size(), kNoItem);
+Status WeightStream::collect(std::size_t first_layer) {
+  item_of_.assign(graph_.nodes.size(), kNoItem);
   std::size_t most_tiles = 0;
-  for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
-    const graph::Node& node = graph.nodes[n];
-    if (!can_stream(graph, node) || static_cast<std::size_t>(node.layer) < first_layer) continue;
-    const std::span<const std::byte> bytes = graph.weights[node.weights[0]].data;
+  for (std::size_t n = 0; n < graph_.nodes.size(); ++n) {
+    const graph::Node& node = graph_.nodes[n];
+    if (!can_stream(graph_, node) || static_cast<std::size_t>(node.layer) < first_layer) continue;
+    const std::span<const std::byte> bytes = graph_.weights[node.weights[0]].data;
     const auto place = parts_.file.place_of(bytes);
     if (!place) return fail(ErrorCode::kGeneral, "{}: its weight lies in no file of the model", node.name);
     Item item;
     item.node = n;
+    item.home = bytes;
     item.file = file_of(place->file);
     item.offset = place->offset;
     item.lead = place->offset - round_down(place->offset);
@@ -99,21 +115,20 @@ std::size_t WeightStream::file_of(const std::filesystem::path& path) {
   return files_.size() - 1;
 }
 
-Status WeightStream::lay_out(graph::Graph& graph, std::uint64_t ring_bytes) {
+Status WeightStream::make_ring(std::uint64_t bytes) {
   std::vector<std::uint64_t> sizes;
   sizes.reserve(items_.size());
   for (const Item& item : items_) sizes.push_back(item.slot_bytes);
-  auto ring = memory::lay_out_ring(sizes, ring_bytes);
+  auto ring = memory::lay_out_ring(sizes, bytes);
   if (!ring)
-    return fail(ErrorCode::kOutOfMemory, "a ring of {} bytes is too small for the largest weight",
-                ring_bytes);
+    return fail(ErrorCode::kOutOfMemory, "a ring of {} bytes is too small for the largest weight", bytes);
   ring_ = *std::move(ring);
   BELAY_TRY_ASSIGN(
       buffer_, memory::Buffer::allocate(ring_.bytes, "the ring of streamed weights", memory::Pages::kLarge));
   use_.ring_bytes = ring_.bytes;
   for (std::size_t i = 0; i < items_.size(); ++i) {
     Item& item = items_[i];
-    graph::Weight& weight = graph.weights[graph.nodes[item.node].weights[0]];
+    graph::Weight& weight = graph_.weights[graph_.nodes[item.node].weights[0]];
     item.slot = {buffer_.data() + ring_.offsets[i], item.slot_bytes};
     item.content = item.slot.subspan(item.lead, weight.data.size());
     weight.data = item.content;
@@ -137,7 +152,7 @@ void WeightStream::prepare() {
 // Starts what has room by now.
 void WeightStream::read_ahead() {
   if (!prepared_) prepare();
-  while (!items_.empty() && started_ < done_ + ring_.distances[started_ % items_.size()]) {
+  while (started_ < done_ + ring_.distances[started_ % items_.size()]) {
     start(items_[started_ % items_.size()]);
     ++started_;
   }
@@ -159,7 +174,7 @@ void WeightStream::restart(std::size_t item) {
   done_ = started_ = item;
 }
 
-Status WeightStream::acquire(std::size_t node, const Stop& stop) {
+Status WeightStream::bring(std::size_t node, const Stop& stop) {
   const std::size_t index = item_of_[node];
   if (index != kNoItem && done_ % items_.size() != index) restart(index);
   read_ahead();
@@ -173,7 +188,7 @@ Status WeightStream::acquire(std::size_t node, const Stop& stop) {
 }
 
 void WeightStream::release(std::size_t node) {
-  const std::size_t index = item_of_[node];
+  const std::size_t index = is_streaming() ? item_of_[node] : kNoItem;
   if (index == kNoItem) return;
   items_[index].read.reset();
   ++done_;

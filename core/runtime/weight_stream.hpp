@@ -3,7 +3,7 @@
 // where it fails, the core reads itself. What arrives is checked against the hashes of its first reading just
 // before it is used.
 //
-// Everything is allocated at the start. One thread at a time.
+// Everything is allocated when the streaming begins, not while it goes on. One thread at a time.
 #pragma once
 
 #include "core/dispatch/failure.hpp"
@@ -28,7 +28,6 @@ namespace belay::runtime {
 struct StreamOptions {
   std::size_t first_layer = 0;   // of those that are streamed; the layers before it stay in memory
   std::uint64_t ring_bytes = 0;  // at most
-  bool strict = false;           // a failing plugin is an error
 };
 
 // What streaming did so far.
@@ -57,20 +56,27 @@ class WeightStream {
     threading::Pool& pool;
   };
 
-  // Gives the weights of `graph` from the first streamed layer on their places in the ring. Reading starts
-  // with the first pass. `graph` and the parts must outlive the stream, and nothing may be bound to `graph`
-  // before.
-  // kOutOfMemory when the ring is too small for the largest of them.
-  [[nodiscard]] static Result<std::unique_ptr<WeightStream>> create(graph::Graph& graph, const Parts& parts,
-                                                                    const StreamOptions& options);
+  // Of the weights of `graph`, none yet. Under `strict` a failing plugin is an error. `graph` and the parts
+  // must outlive the stream.
+  WeightStream(graph::Graph& graph, const Parts& parts, bool strict)
+      : graph_(graph), parts_(parts), strict_(strict) {}
   WeightStream(const WeightStream&) = delete;
   WeightStream& operator=(const WeightStream&) = delete;
   ~WeightStream();
 
+  // Gives the weights from the first streamed layer on their places in the ring. What was streamed before
+  // gets its place in the file back. Nothing may be bound to these weights, or it must be bound again.
+  // Reading starts with the next pass. kOutOfMemory when there is no memory for the ring, or it is too small
+  // for the largest weight.
+  [[nodiscard]] Status lay_out(const StreamOptions& options);
+  [[nodiscard]] bool is_streaming() const { return !items_.empty(); }
+
   // Before a node runs: its weight is there until release(). Nodes come in the graph's order; one that is out
   // of turn begins a new pass. kBadInput when the file no longer has the bytes it had, with file and offset;
   // the error of the file when nobody can read it; kFallbackForbidden; and what `stop` says.
-  [[nodiscard]] Status acquire(std::size_t node, const Stop& stop);
+  [[nodiscard]] Status acquire(std::size_t node, const Stop& stop) {
+    return is_streaming() ? bring(node, stop) : Status();
+  }
   // After it ran: others may take its place.
   void release(std::size_t node);
 
@@ -85,6 +91,7 @@ class WeightStream {
   // A weight on its way around the ring.
   struct Item {
     std::size_t node = 0;
+    std::span<const std::byte> home;  // in the mapped file
     std::size_t file = 0;
     std::uint64_t offset = 0;  // in the file
     std::uint64_t lead = 0;    // bytes of the block before it
@@ -94,10 +101,11 @@ class WeightStream {
     std::optional<dispatch::StorageRead> read;
   };
 
-  explicit WeightStream(const Parts& parts, bool strict) : parts_(parts), strict_(strict) {}
-  Status collect(const graph::Graph& graph, std::size_t first_layer);
+  void go_home();
+  Status collect(std::size_t first_layer);
+  Status make_ring(std::uint64_t bytes);
+  Status bring(std::size_t node, const Stop& stop);
   std::size_t file_of(const std::filesystem::path& path);
-  Status lay_out(graph::Graph& graph, std::uint64_t ring_bytes);
   void prepare();
   void read_ahead();
   void start(Item& item);
@@ -109,6 +117,7 @@ class WeightStream {
   Status repair(const Item& item, std::size_t tile);
   Status fell_back(const dispatch::Failure& failure);
 
+  graph::Graph& graph_;
   Parts parts_;
   bool strict_;
   bool prepared_ = false;

@@ -45,6 +45,7 @@ TestEngine::TestEngine(const EngineSpec& spec) {
   runtime::AssemblyOptions options;
   options.plan.context = spec.context;
   options.plan.memory_limit = spec.memory_limit;
+  options.relief = spec.relief;
   options.dispatch = spec.dispatch;
   options.threads = spec.threads;
   options.plugin_options = spec.plugin_options;

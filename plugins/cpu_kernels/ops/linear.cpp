@@ -89,7 +89,7 @@ class Linear final : public sdk::Kernel<Linear> {
 
   belay_status_t run_f32(const LinearTask& task, const float* x, float* panels) const {
     return for_rows(kRowsF32, task.tokens, [&](int64_t begin, int64_t end, uint32_t worker) {
-      if (task.tokens == 1) {
+      if (task.tokens == 1 && floats_.one_token != nullptr) {
         floats_.one_token(task, x, begin, end);
       } else {
         float* own = panels == nullptr ? nullptr : panels + worker * kPanelFloatsF32;

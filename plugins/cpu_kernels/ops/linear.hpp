@@ -34,6 +34,7 @@ inline void store_outputs(const LinearTask& task, int64_t token, int64_t row, F3
 // of kRowsF32; `panels` is kPanelFloatsF32 of the thread's own memory, or nullptr for so few tokens that none
 // is needed.
 struct FloatWay {
+  // nullptr: one token goes the way of more.
   void (*one_token)(const LinearTask& task, const float* x, int64_t begin, int64_t end);
   void (*more_tokens)(const LinearTask& task, const float* x, int64_t begin, int64_t end, float* panels);
   int64_t tokens_without_panels;
@@ -45,7 +46,8 @@ inline constexpr int64_t kF32Chunk = 512;
 
 // As the file has them. One token and a few add in the same order and give the same bits, so that tokens
 // which are checked a few at a time are those that decode would give; from kPanelTokens on the order is
-// another one, which differs by rounding and is the same for every number of tokens and threads.
+// another one, which differs by rounding and is the same for every number of tokens and threads. Types that
+// are packed elsewhere become panels at each use: slow for one token, and the same bits as packed.
 FloatWay floats_of_file(int32_t dtype);
 // Packed panels of floats or half floats: the same bits for any number of tokens. Empty for other types.
 FloatWay packed_floats(int32_t dtype);

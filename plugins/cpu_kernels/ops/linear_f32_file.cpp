@@ -13,8 +13,15 @@ void more_tokens(const LinearTask& task, const float* x, int64_t begin, int64_t 
   }
 }
 
+void in_panels(const LinearTask& task, const float* x, int64_t begin, int64_t end, float* panels) {
+  many_tokens_f32(task, unpack_rows(task.weight.dtype), x, begin, end, panels);
+}
+
 }  // namespace
 
-FloatWay floats_of_file(int32_t dtype) { return {one_token_f32(dtype), &more_tokens, kPanelTokens - 1}; }
+FloatWay floats_of_file(int32_t dtype) {
+  if (kPacksWeights && packed_floats(dtype).more_tokens != nullptr) return {nullptr, &in_panels, 0};
+  return {one_token_f32(dtype), &more_tokens, kPanelTokens - 1};
+}
 
 }  // namespace belay::BELAY_ISA

@@ -39,6 +39,26 @@ TEST_CASE("with less room the ring holds two matrices, then there is an error wi
   CHECK(none.error().message.find("40 bytes") != std::string::npos);
 }
 
+TEST_CASE(
+    "as many of the last pinned layers are given up as free the bytes, beside the ring that they need") {
+  const std::vector<LayerBytes> layers(8, {100, 40});
+  const auto all = pin_layers(layers, 800);
+  REQUIRE(all.ok());
+  CHECK(memory::unpin_layers(layers, *all, 1).pinned == 5);  // a ring of two layers stands for three
+  CHECK(memory::unpin_layers(layers, *all, 100).pinned == 5);
+  CHECK(memory::unpin_layers(layers, *all, 101).pinned == 4);
+  CHECK(memory::unpin_layers(layers, *all, 10'000).pinned == 0);
+  const auto some = memory::unpin_layers(layers, *all, 100);
+  CHECK(memory::unpin_layers(layers, some, 100).pinned == 4);
+}
+
+TEST_CASE("where streaming takes more than it frees, the layers stay") {
+  const std::vector<LayerBytes> layers(2, {100, 40});
+  const auto all = pin_layers(layers, 200);
+  REQUIRE(all.ok());
+  CHECK(memory::unpin_layers(layers, *all, 50).pinned == 2);
+}
+
 TEST_CASE("random layers: the room is kept, and one more layer would not fit") {
   std::mt19937 random(3);
   for (int round = 0; round < 500; ++round) {

@@ -138,9 +138,9 @@ class Fixture {
     BELAY_TRY_ASSIGN(model_, models::build_model(*file_, DType::kF32));
     original_.clear();
     for (const graph::Weight& weight : body().weights) original_.push_back(weight.data);
-    BELAY_TRY_ASSIGN(stream_,
-                     WeightStream::create(body(), {*file_, with_plugin ? &storage_ : nullptr, log_, pool_},
-                                          {.first_layer = 1, .ring_bytes = 96 << 10, .strict = strict}));
+    stream_ = std::make_unique<WeightStream>(
+        body(), WeightStream::Parts{*file_, with_plugin ? &storage_ : nullptr, log_, pool_}, strict);
+    BELAY_TRY(stream_->lay_out({.first_layer = 1, .ring_bytes = 96 << 10}));
     return {};
   }
 
@@ -156,6 +156,9 @@ class Fixture {
     return right;
   }
 
+  Status lay_out(std::size_t first_layer) {
+    return stream_->lay_out({.first_layer = first_layer, .ring_bytes = 96 << 10});
+  }
   [[nodiscard]] graph::Graph& body() { return model_->decoder.body; }
   // Where in the file the last of the streamed weights begins.
   [[nodiscard]] std::uint64_t place_of_streamed() {
@@ -297,10 +300,11 @@ TEST_CASE(
   Fixture f({});
   REQUIRE(f.start().ok());
   check_passes(f, 1);
+  const std::uint64_t place = f.place_of_streamed();
   f.end();  // keeps the hashes
   {
     std::fstream file(f.path(), std::ios::binary | std::ios::in | std::ios::out);
-    file.seekp(static_cast<std::streamoff>(f.place_of_streamed() + 20));
+    file.seekp(static_cast<std::streamoff>(place + 20));
     const int byte = file.peek();
     file.put(static_cast<char>(byte ^ 4));
   }
@@ -319,6 +323,21 @@ TEST_CASE("a pass that is broken off is followed by a whole one") {
     REQUIRE(f.pass(nodes).ok());
     check_passes(f, 1);
   }
+}
+
+TEST_CASE(
+    "laid out again between two passes, more or fewer layers are streamed, and every node sees its weight") {
+  Fixture f({});
+  REQUIRE(f.start().ok());
+  for (const std::size_t first : {3U, 0U, 2U, 1U}) {
+    check_passes(f, 2);
+    REQUIRE(f.lay_out(first).ok());
+    std::size_t streamed = 0;
+    for (const graph::Weight& weight : f.body().weights)
+      streamed += weight.home == graph::Home::kRing ? 1 : 0;
+    CHECK(streamed == (4 - first) * 7);
+  }
+  check_passes(f, 1);
 }
 
 TEST_CASE("the user's wish to stop ends the waiting for a disk that does not answer") {
@@ -342,8 +361,10 @@ TEST_CASE("a ring that cannot hold the largest weight is refused") {
   REQUIRE(built.ok());
   dispatch::FallbackLog log;
   threading::Pool pool({.threads = 1, .pin = false});
-  const auto stream = WeightStream::create(built->decoder.body, {*file, nullptr, log, pool},
-                                           {.first_layer = 0, .ring_bytes = 4096});
-  REQUIRE_FALSE(stream.ok());
-  CHECK(stream.error().code == ErrorCode::kOutOfMemory);
+  WeightStream stream(built->decoder.body, {*file, nullptr, log, pool}, false);
+  const Status laid = stream.lay_out({.first_layer = 0, .ring_bytes = 4096});
+  REQUIRE_FALSE(laid.ok());
+  CHECK(laid.error().code == ErrorCode::kOutOfMemory);
+  CHECK_FALSE(stream.is_streaming());
+  for (const graph::Weight& weight : built->decoder.body.weights) CHECK(weight.home != graph::Home::kRing);
 }

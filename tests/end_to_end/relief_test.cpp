@@ -1,0 +1,83 @@
+// A machine that runs short of memory while tokens are made: more layers are streamed, the tokens stay what
+// they were, and it is said.
+#include "tests/support/doctest.hpp"
+#include "tests/support/test_engine.hpp"
+#include "tests/support/tiny_model.hpp"
+
+#include <fstream>
+#include <thread>
+
+using namespace belay;  // NOLINT(google-build-using-namespace)
+
+namespace {
+
+const std::vector<std::int32_t> kPrompt = {5, 17, 42, 99, 3};
+
+class TempModel {
+ public:
+  TempModel() {
+    const auto bytes = test::make_tiny_model({.layers = 6,
+                                              .heads = 8,
+                                              .head_dim = 32,
+                                              .width = 256,
+                                              .ffn = 512,
+                                              .types = {DType::kQ8_0, DType::kF16},
+                                              .seed = 8});
+    std::ofstream(path_, std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  }
+  TempModel(const TempModel&) = delete;
+  TempModel& operator=(const TempModel&) = delete;
+  ~TempModel() {
+    std::filesystem::remove(path_);
+    std::filesystem::remove(memory::TileHashes::kept_beside(path_));
+  }
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_ = std::filesystem::path(BELAY_TEST_BINARY_DIR) / "relief_test.gguf";
+};
+
+}  // namespace
+
+TEST_CASE("layers are given up one look after another, and the tokens are those of a run with all of them") {
+  const TempModel model;
+  std::vector<std::int32_t> expected;
+  std::vector<float> expected_logits;
+  {
+    test::TestEngine engine({.model = model.path(), .context = 64});
+    expected = engine.generate(kPrompt, 40);
+    expected_logits.assign(engine.session().logits().begin(), engine.session().logits().end());
+  }
+  constexpr std::uint64_t kKeepFree = std::uint64_t{1} << 30U;
+  std::uint64_t missing = 0;
+  test::EngineSpec spec{.model = model.path(), .context = 64};
+  spec.relief = {[&] { return std::optional(kKeepFree - missing); }, kKeepFree};
+  test::TestEngine engine(spec);
+  const auto& layers = engine.assembly().engine().plan().memory.layers;
+  CHECK(layers.pinned == 6);
+  CHECK(engine.generate(kPrompt, 40) == expected);
+  std::size_t pinned = 6;
+  for (const std::uint64_t bytes : {std::uint64_t{1}, std::uint64_t{1} << 20U, std::uint64_t{1} << 29U}) {
+    missing = bytes;
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));  // it looks four times a second
+    CHECK(engine.generate(kPrompt, 40) == expected);
+    CHECK(std::ranges::equal(engine.session().logits(), expected_logits));
+    CHECK(layers.pinned < pinned);
+    pinned = layers.pinned;
+    missing = 0;
+    CHECK(engine.generate(kPrompt, 40) == expected);
+  }
+  CHECK(pinned == 0);
+  CHECK(engine.assembly().engine().streamed() != nullptr);
+  CHECK(engine.assembly().engine().fallbacks().empty());
+}
+
+TEST_CASE("where the system does not say what is left, nothing changes") {
+  const TempModel model;
+  test::EngineSpec spec{.model = model.path(), .context = 64};
+  spec.relief = {[] { return std::optional<std::uint64_t>(); }, std::uint64_t{1} << 30U};
+  test::TestEngine engine(spec);
+  CHECK(engine.generate(kPrompt, 10).size() == 10);
+  CHECK(engine.assembly().engine().streamed() == nullptr);
+}
