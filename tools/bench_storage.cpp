@@ -75,7 +75,7 @@ struct Bench {
     const double cpu_s = seconds_of(CLOCK_PROCESS_CPUTIME_ID) - cpu;
     storage->file_close(file);
     storage->prepare(instance, nullptr, 0, nullptr);
-    std::printf("%.3f GB/s, %.2f s, CPU %.2f s, sum %llx: %s\n", static_cast<double>(end) * 1e-9 / wall_s,
+    std::printf("%.3f GB/s, %.3f s, CPU %.3f s, sum %llx: %s\n", static_cast<double>(end) * 1e-9 / wall_s,
                 wall_s, cpu_s, static_cast<unsigned long long>(sum), method.c_str());
   }
 

@@ -14,11 +14,12 @@ constexpr float kEpsilon = 1e-6F;
 constexpr std::uint32_t kPatch = 16;
 constexpr std::uint32_t kMerge = 2;  // by 2 patches make one token
 
-constexpr std::array<ModelShape, 3> kShapes = {{
+constexpr std::array<ModelShape, 4> kShapes = {{
     {"qwen3-1.7b", {"qwen3", 2048, 6144, 28, 16, 8, 128, kQwenVocab, 40960, 1e6F, {}}, std::nullopt},
     {"qwen3vl-2b",
      {"qwen3vl", 2048, 6144, 28, 16, 8, 128, kQwenVocab, 262144, 5e6F, {24, 20, 20, 0}},
      VisionShape{1024, 4096, 24, 16, 48, 2048, {5, 11, 17}}},
+    {"small", {"qwen3", 512, 2048, 4, 8, 4, 64, 512, 4096, 1e6F, {}}, std::nullopt},
     {"tiny",
      {"qwen3vl", 256, 512, 4, 4, 2, 64, 512, 4096, 5e6F, {12, 10, 10, 0}},
      VisionShape{64, 128, 4, 4, 8, 256, {0, 1, 2}}},

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""tools/bench --compare and --baseline on made-up measurements: from what the programs answer to table, verdict and changes."""
+"""tools/bench --compare, --baseline and --offload on made-up measurements: from what the programs answer to table, verdict and changes."""
 import importlib.machinery
 import importlib.util
 import json
@@ -13,7 +13,7 @@ from unittest import mock
 sys.dont_write_bytecode = True
 TOOLS = pathlib.Path(__file__).resolve().parents[2] / "tools"
 sys.path.insert(0, str(TOOLS))
-from bench_lib import compare, experiments, figures, goals, programs  # noqa: E402
+from bench_lib import compare, experiments, figures, goals, memory_group, offload, programs  # noqa: E402
 from bench_lib.figures import Figure, not_measured, of_rounds, ratio  # noqa: E402
 from bench_lib.goals import Goal, Pair  # noqa: E402
 
@@ -32,7 +32,8 @@ class FakeSite(experiments.Site):
         return f"/models/{name}.gguf"
 
     def why_not(self, kind, name):
-        with mock.patch("os.path.exists", lambda path: not any(part in path for part in self.lacking)):
+        there = lambda path: not any(part in path for part in self.lacking)
+        with mock.patch("os.path.exists", there), mock.patch("shutil.which", there):
             return super().why_not(kind, name)
 
 
@@ -180,6 +181,104 @@ class Measuring(unittest.TestCase):
     def test_the_end_of_a_programs_words_is_its_excuse(self):
         with self.assertRaisesRegex(programs.Failure, "status 3: no such model$"):
             programs.output("sh", "-c", "echo loading >&2; echo no such model >&2; exit 3")
+
+
+def ran(tokens=(1, 2), speed=2.0, peak=100 << 20, planned=98 << 20, streamed=500_000_000):
+    """As much of what `belay run --json` says as is used."""
+    tiers = [{"tier": "host", "bytes_planned": planned}] + ([{"tier": "disk", "bytes_per_pass": streamed}] if streamed else [])
+    return {"tokens": list(tokens), "timings": {"decode_tok_per_s": speed}, "peak_rss_bytes": peak, "memory": {"tiers": tiers}}
+
+
+class Offload(unittest.TestCase):
+    TASK = offload.Task("/models/large.gguf", "100M")
+
+    def found(self, site=None, streamed=ran(), resident=ran(speed=8.0, streamed=0), which=offload.decode):
+        """One round, with a disk that reads a gigabyte a second; fio and the peer are there unless the site lacks them."""
+        site = site or FakeSite(plugins=(offload.PLUGIN,))
+        answer = lambda *words: streamed if "--memory-limit" in words else resident
+        with (mock.patch.object(programs, "answer", answer), mock.patch.object(programs, "fio", lambda _: {"gb_per_s": 1.0, "cpu_s_per_gb": 0.05}),
+              mock.patch.object(programs, "storage", lambda *_: {"gb_per_s": 0.9, "cpu_s_per_gb": 0.04})):
+            return which(self.TASK).run(site, 1)
+
+    def test_every_goal_has_one_experiment_and_every_figure_a_goal(self):
+        measured = [key for experiment in offload.experiments(self.TASK) for key in experiment.keys]
+        self.assertEqual(measured, [goal.key for goal in goals.offload_goals()])
+
+    def test_reading_beside_fio(self):
+        found = self.found(which=offload.reading)
+        self.assertAlmostEqual(found["offload read"].value, 0.9)
+        self.assertAlmostEqual(found["offload read cpu"].value, 0.8)
+
+    def test_a_disk_that_is_slower_than_computing(self):
+        found = self.found(streamed=ran(speed=1.5))  # the disk reads 2 tokens a second, 8 are computed
+        self.assertAlmostEqual(found["offload decode"].value, 0.75)
+        self.assertAlmostEqual(found["offload token"].value, 4 / 3)
+
+    def test_a_disk_that_is_faster_than_computing(self):
+        found = self.found(streamed=ran(speed=0.9), resident=ran(speed=1.0, streamed=0))
+        self.assertAlmostEqual(found["offload decode"].value, 0.45)
+        self.assertAlmostEqual(found["offload token"].value, 1 / 0.9)
+
+    def test_memory_and_text(self):
+        found = self.found()
+        self.assertEqual((found["offload peak"].value, found["offload text"].value), (1.0, 100.0))
+        self.assertAlmostEqual(found["offload planned"].value, 2.0)
+        self.assertAlmostEqual(self.found(streamed=ran(planned=103 << 20))["offload planned"].value, 3.0)
+        self.assertEqual(self.found(streamed=ran(tokens=(1, 3)))["offload text"].value, 0.0)
+
+    def test_without_fio_the_rest_is_measured(self):
+        site, reason = FakeSite(plugins=(offload.PLUGIN,), lacking=("fio",)), "no fio: apt-get install fio"
+        found = self.found(site)
+        self.assertEqual({key for key, figure in found.items() if figure.missing == reason}, {"offload decode", "offload token"})
+        self.assertEqual(found["offload peak"].value, 1.0)
+        self.assertEqual({figure.missing for figure in self.found(site, which=offload.reading).values()}, {reason})
+
+    def test_a_model_that_fits_is_no_figure(self):
+        found = self.found(streamed=ran(streamed=0))
+        self.assertIn("nothing of /models/large.gguf is streamed with --memory-limit 100M", found["offload decode"].missing)
+
+    def test_what_is_missing_is_said(self):
+        lacks = lambda text: FakeSite(plugins=(offload.PLUGIN,), lacking=(text,))
+        for which, site, reason in ((offload.decode, lacks("large"), "no /models/large.gguf, which make_model makes"),
+                                    (offload.reading, FakeSite(), "no usable plugin nvme_offload"),
+                                    (offload.over_peer, lacks("avx2"), "tools/peer/setup /peers avx2")):
+            with self.subTest(reason):
+                self.assertIn(reason, next(iter(self.found(site, which=which).values())).missing)
+        with mock.patch.object(memory_group, "why_not", lambda: "no memory cgroup can be made here"):
+            found = self.found(which=offload.over_peer)
+        self.assertEqual(found, {"offload peer": not_measured("no memory cgroup can be made here")})
+
+    def test_sizes(self):
+        for text, size in (("700M", 700 << 20), ("2g", 2 << 30), ("64k", 64 << 10), ("123", 123)):
+            self.assertEqual(offload.Task("", text).limit_bytes(), size)
+        for text in ("", "M", "1T", "-1", "1.5G"):
+            with self.subTest(text), self.assertRaises(programs.Failure):
+                offload.Task("", text).limit_bytes()
+
+    def test_recorded_outputs_are_read(self):
+        line = b"1.526 GB/s, 1.200 s, CPU 0.090 s, sum 1af90fe2: io_uring, registered buffers, O_DIRECT\n"
+        with mock.patch.object(programs, "output", lambda *_: line):
+            self.assertEqual(programs.storage("nvme_offload", "any")["gb_per_s"], 1.526)
+            self.assertAlmostEqual(programs.storage("nvme_offload", "any")["cpu_s_per_gb"], 0.09 / 1.8312)
+        job = {"usr_cpu": 0.377433, "sys_cpu": 7.727453, "job_runtime": 5034, "read": {"io_bytes": 1830813696, "bw_bytes": 363617417}}
+        with mock.patch.object(programs, "output", lambda *_: json.dumps({"fio version": "fio-3.33", "jobs": [job]}).encode()):
+            self.assertEqual(programs.fio("any")["gb_per_s"], 0.363617417)
+            self.assertAlmostEqual(programs.fio("any")["cpu_s_per_gb"], 0.40800 / 1.83081, places=4)
+
+
+class MemoryGroup(unittest.TestCase):
+    def test_places(self):
+        for own, expected in (("9:name=systemd:/\n4:cpu,memory:/here/now\n0::/\n", ("/groups/memory/here/now", "memory.limit_in_bytes")),
+                              ("0::/user.slice/session\n", ("/groups/user.slice", "memory.max")), ("0::/\n", ("/groups/", "memory.max"))):
+            self.assertEqual(memory_group.place(own, "/groups"), expected)
+
+    def test_where_memory_is_not_handed_down_none_is_made(self):
+        with tempfile.TemporaryDirectory() as root:
+            with self.assertRaisesRegex(programs.Failure, "no memory cgroup can be made here"), memory_group.limited(1, "0::/\n", root):
+                pass
+            self.assertEqual(os.listdir(root), [])
+        with self.assertRaisesRegex(programs.Failure, "no memory cgroup can be made here"), memory_group.limited(1, "0::/\n", root):
+            pass
 
 
 if __name__ == "__main__":

@@ -2,10 +2,11 @@
 import contextlib
 import dataclasses
 import os
+import shutil
 import tempfile
 from typing import Callable
 
-from bench_lib import goals, programs
+from bench_lib import goals, memory_group, programs
 from bench_lib.figures import not_measured, of_rounds, ratio
 from bench_lib.programs import interleaved
 
@@ -33,6 +34,12 @@ class Site:
         if kind == "model":
             made = "tools/peer/requantise.py" if name.startswith(goals.SMALL) else "make_model"
             return "" if os.path.exists(self.model(name)) else f"no {self.model(name)}, which {made} makes"
+        if kind == "file":
+            return "" if os.path.exists(name) else f"no {name}, which make_model makes"
+        if kind == "program":
+            return "" if shutil.which(name) else f"no {name}: apt-get install {name}"
+        if kind == "memory group":
+            return memory_group.why_not()
         if kind == "peer" and not self.peers:
             return "no --peer FOLDER"
         if kind == "peer":

@@ -46,6 +46,7 @@ PAIRS = (
 # Models whose weights are read from memory in every step, and that whose weights fit caches.
 THREADS_MODELS = (f"{LARGE}-Q4_0", f"{SMALL}-Q4_0")
 DEPTH_MODEL = f"{LARGE}-Q4_0"
+OFFLOAD_MODEL = f"{LARGE}-Q8_0"
 START_MODEL = f"{SMALL}-Q4_1"
 STEP_MODEL = f"{SMALL}-Q4_0"
 
@@ -74,6 +75,17 @@ def kernel_goals():
         yield Goal(f"{case}: of the FMA peak", f"peak {case}", 70, "%")
     for case in ATTENTION_DECODE:
         yield Goal(f"{case}: reads", f"read {case}", 30, "GB/s")
+
+
+def offload_goals():
+    yield Goal("sequential reading over fio", "offload read", 0.95)
+    yield Goal("  its CPU time for a GB over fio's", "offload read cpu", 1.2, at_most=True)
+    yield Goal("decode, streamed, over what the disk allows", "offload decode", 0.9)
+    yield Goal("  time of a token over the longer of computing and reading", "offload token", 1.1, at_most=True)
+    yield Goal("  answers that are the resident run's", "offload text", 100, "%")
+    yield Goal("  most memory over the limit", "offload peak", 1.0, at_most=True)
+    yield Goal("  planned memory off the most measured", "offload planned", 5, "%", at_most=True)
+    yield Goal(f"decode, streamed, over {PEER} in as much memory", "offload peer", 3.0)
 
 
 def goals():

@@ -62,8 +62,8 @@ def peer_words(python, model, threads, *more):
     return [python, os.path.join(TOOLS, "peer", "measure.py"), model, "--threads", str(threads), *more]
 
 
-def peer_bench(python, model, threads, prefill=512, decode=128):
-    return speeds(answer(*peer_words(python, model, threads, "--prefill", str(prefill), "--decode", str(decode), "--repeat", "1")))
+def peer_bench(python, model, threads, prefill=512, decode=128, prefix=()):
+    return speeds(answer(*prefix, *peer_words(python, model, threads, "--prefill", str(prefill), "--decode", str(decode), "--repeat", "1")))
 
 
 def peer_first_token_ms(python, model, threads, prompt_tokens):
@@ -101,12 +101,15 @@ def open_ms(cold):
 def forget_files_of(folder):
     """The system's copies of a folder's files in memory, so that they are read from the disk again."""
     for entry in os.scandir(folder):
-        if not entry.is_file():
-            continue
-        descriptor = os.open(entry.path, os.O_RDONLY)
-        os.fsync(descriptor)
-        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-        os.close(descriptor)
+        if entry.is_file():
+            forget_file(entry.path)
+
+
+def forget_file(path):
+    descriptor = os.open(path, os.O_RDONLY)
+    os.fsync(descriptor)
+    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.close(descriptor)
 
 
 def library(plugin):
@@ -120,6 +123,24 @@ def kernel(plugin, threads, case):
     if not found:
         raise Failure(f"belay_bench_kernels measures no {case} of {plugin}: {line.strip()}")
     return dict(zip(("gflops", "peak_percent", "gb_per_s"), map(float, found.groups())))
+
+
+def storage(plugin, file):
+    """How fast a plugin reads a file, and what that takes of the CPU: two buffers of four blocks of 1 MiB are eight in flight at most."""
+    line = output(program("belay_bench_storage"), library(plugin), file, "", "4").decode()
+    found = re.search(r"([0-9.]+) GB/s, ([0-9.]+) s, CPU ([0-9.]+) s", line)
+    if not found:
+        raise Failure(f"belay_bench_storage measures nothing: {line.strip()}")
+    gb_per_s, wall_s, cpu_s = map(float, found.groups())
+    return {"gb_per_s": gb_per_s, "cpu_s_per_gb": cpu_s / (gb_per_s * wall_s)}
+
+
+def fio(file):
+    """The same of fio, the yardstick, with as many blocks in flight."""
+    job = answer("fio", "--name=read", f"--filename={file}", "--readonly", "--rw=read", "--bs=1M", "--iodepth=8", "--ioengine=io_uring",
+                 "--direct=1", "--output-format=json")["jobs"][0]
+    cpu_s = (job["usr_cpu"] + job["sys_cpu"]) / 100 * job["job_runtime"] / 1e3
+    return {"gb_per_s": job["read"]["bw_bytes"] / 1e9, "cpu_s_per_gb": cpu_s / (job["read"]["io_bytes"] / 1e9)}
 
 
 def belay_vision(level, threads, model, mmproj):
