@@ -26,6 +26,10 @@ Result<models::ModelFile> open_model(const Workbench& bench) {
 
 namespace {
 
+// What the process will still grow by beside what the plan counts: threads, tables, code that was not run
+// yet.
+constexpr std::uint64_t kGrowth = std::uint64_t{2} << 20U;
+
 // What the machine can give without pushing anything else out, when the user sets no limit: a tenth of what
 // is free stays free, and of a cgroup's limit a twentieth. A model beyond that is streamed rather than
 // swapped.
@@ -46,7 +50,7 @@ runtime::PlanOptions plan_options(const Workbench& bench, const Needs& needs) {
   options.context = bench.settings.context.value_or(needs.context);
   options.image_patches = needs.image_patches;
   options.save_memory = bench.settings.balance == "memory";
-  if (!bench.settings.hardware) options.program_bytes = monitoring::rss_bytes().value_or(0);
+  if (!bench.settings.hardware) options.program_bytes = monitoring::rss_bytes().value_or(0) + kGrowth;
   options.limit_is_set = bench.settings.memory_limit.has_value();
   options.memory_limit = options.limit_is_set ? bench.settings.memory_limit
                                               : usable_memory(bench.profile.memory, options.program_bytes);

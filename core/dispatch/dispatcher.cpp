@@ -131,6 +131,28 @@ void Dispatcher::skip_unusable(Node& node) {
   }
 }
 
+std::uint64_t Dispatcher::workspace_bytes(std::uint64_t max_tokens) {
+  std::uint64_t most = 0;
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    if (nodes_[i].active == nodes_[i].links.size()) continue;
+    Backend& backend = *nodes_[i].links[nodes_[i].active].backend;
+    const auto compute = backend.compute();
+    if (!compute.ok()) continue;
+    const OpDescription description(graph_, graph_.nodes[i], backend.numerics());
+    const belay_op_t op = description.op();
+    const auto form = ask_form(*compute, op);
+    if (!form.ok() || (form->layout != BELAY_LAYOUT_ROW && form->optional == 0)) continue;
+    belay_error_t error = empty_error();
+    belay_kernel_t* kernel = nullptr;
+    if (compute->table->bind(compute->instance, &op, nullptr, 0, &kernel, &error) != BELAY_OK) continue;
+    std::uint64_t bytes = 0;
+    const bool said = compute->table->workspace(kernel, max_tokens, &bytes, &error) == BELAY_OK;
+    if (said) most = std::max(most, bytes);
+    compute->table->release(kernel);
+  }
+  return most;
+}
+
 Status Dispatcher::bind(std::uint64_t max_tokens, Pack pack) {
   max_tokens_ = max_tokens;
   pack_ = pack;

@@ -52,6 +52,10 @@ class Dispatcher {
   // chain. kNoPlugin when a chain becomes empty. Binds nothing.
   [[nodiscard]] Status confirm();
 
+  // What runs of at most `max_tokens` tokens will need as workspace, as far as the plugins can say before
+  // anything is packed. After confirm().
+  [[nodiscard]] std::uint64_t workspace_bytes(std::uint64_t max_tokens);
+
   // Which weights are packed where the plugin can do without. One that was made in memory stays there beside
   // its packed form.
   enum class Pack { kAll, kFromFiles };

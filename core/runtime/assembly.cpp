@@ -80,8 +80,9 @@ Result<std::unique_ptr<Assembly>> Assembly::create(const hardware::Profile& prof
   BELAY_TRY_ASSIGN(assembly->vision_blocks_, declare_vision_blocks(assembly->file_, optimizations));
   BELAY_TRY_ASSIGN(assembly->model_, models::build_model(assembly->file_, cache_dtype(optimizations)));
   const auto manifests = selected_manifests(registry, resolution);
-  BELAY_TRY_ASSIGN(Plan plan, make_plan(assembly->model_, assembly->file_.tensors().bytes(), manifests,
-                                        with_choices(options.plan, optimizations)));
+  PlanOptions wanted = with_choices(options.plan, optimizations);
+  const std::uint64_t weights_bytes = assembly->file_.tensors().bytes();
+  BELAY_TRY_ASSIGN(Plan plan, make_plan(assembly->model_, weights_bytes, manifests, wanted));
   assembly->pool_ = make_pool(profile, optimizations, options.threads);
   assembly->services_ = assembly->make_services(profile, options);
   assembly->choose_storage(manifests);
@@ -94,6 +95,9 @@ Result<std::unique_ptr<Assembly>> Assembly::create(const hardware::Profile& prof
   }
   BELAY_TRY_ASSIGN(assembly->engine_,
                    Engine::create(assembly->model_, std::move(plan), std::move(backends), options.dispatch));
+  wanted.workspace_bytes = assembly->engine_->workspace_bytes();  // only the opened plugins know it
+  BELAY_TRY_ASSIGN(Plan sized, make_plan(assembly->model_, weights_bytes, manifests, wanted));
+  assembly->engine_->resize(std::move(sized.memory));
   const WeightStream::Parts parts = {assembly->file_, assembly->storage_ ? &*assembly->storage_ : nullptr,
                                      assembly->engine_->fallback_log(), *assembly->pool_};
   assembly->engine_->stream(

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 
-
 namespace belay::runtime {
 
 Engine::Engine(const models::Model& model, Plan plan,
@@ -45,6 +44,10 @@ void Engine::replan() {
 void Engine::stream(std::unique_ptr<WeightStream> weights, Relief relief) {
   weights_ = std::move(weights);
   relief_ = std::move(relief);
+}
+
+std::uint64_t Engine::workspace_bytes() {
+  return body_.workspace_bytes(plan_.memory.chunk) + head_.workspace_bytes(kHeadRows);
 }
 
 Status Engine::bind() {

@@ -37,6 +37,9 @@ class Engine {
     std::uint64_t keep_free = 0;  // 0: nobody looks
   };
   void stream(std::unique_ptr<WeightStream> weights, Relief relief);
+  // What both graphs need beside what the plan knows, and the plan that knows it; before bind().
+  [[nodiscard]] std::uint64_t workspace_bytes();
+  void resize(MemoryPlan memory) { plan_.memory = std::move(memory); }
   // Packs and binds what the plan says of the decoder. Then sessions may be made.
   [[nodiscard]] Status bind();
 

@@ -75,12 +75,15 @@ class Fit {
     set_chunk(*std::min_element(chunks_.begin(), chunks_.end()));
     return fail(ErrorCode::kOutOfMemory,
                 "the plan needs {}, more than the {}: {}; raise --memory-limit, shorten the "
-                "context or take a smaller model",
+                "context or take a smaller model{}",
                 mib(plan_.use.total()),
                 options_.limit_is_set
                     ? format("limit of {}", mib(*options_.memory_limit))
                     : format("{} that this machine has to give", mib(*options_.memory_limit)),
-                memory_text(plan_));
+                memory_text(plan_),
+                options_.may_stream && streamable_ == 0
+                    ? "; weights made by --quantize cannot be streamed: write them with `belay convert` first"
+                    : "");
   }
 
   [[nodiscard]] const MemoryPlan& plan() const { return plan_; }

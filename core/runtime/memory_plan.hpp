@@ -18,6 +18,7 @@ struct MemoryOptions {
   std::optional<std::uint64_t> memory_limit;  // bytes for everything together
   bool limit_is_set = true;                   // by the user; else it is what the machine has to give
   std::uint64_t program_bytes = 0;            // what the process holds already
+  std::uint64_t workspace_bytes = 0;          // of the operators, once the plugins have said it
   bool may_stream = false;                    // layers that do not fit may be read while the model runs
   bool save_memory = false;                   // then rather a smaller step than fewer layers in memory
 };

@@ -100,12 +100,13 @@ std::size_t WeightStream::file_of(const std::filesystem::path& path) {
   const auto known =
       std::find_if(files_.begin(), files_.end(), [&](const File& file) { return file.path == path; });
   if (known != files_.end()) return static_cast<std::size_t>(known - files_.begin());
-  File& file = files_.emplace_back(File{path, std::nullopt, memory::TileHashes::of(path)});
+  File& file = files_.emplace_back(File{path, std::nullopt, 0, memory::TileHashes::of(path)});
   if (parts_.storage != nullptr) {
     auto opened = parts_.storage->open(std::filesystem::absolute(path));
     auto info = opened.ok() ? opened->info() : Result<dispatch::StorageFile::Info>(opened.error());
     if (info.ok() && info->block_bytes <= kBlockBytes) {
       file.storage.emplace(*std::move(opened));
+      file.end = (info->file_bytes + info->block_bytes - 1) / info->block_bytes * info->block_bytes;
     } else {
       log(LogLevel::kWarn, "{} does not read {}, Belay reads it itself, not ahead: {}", parts_.storage->id(),
           printable(path.string(), 400),
@@ -160,13 +161,16 @@ void WeightStream::read_ahead() {
 
 // A plugin that cannot even start leaves the item to be read when it is needed.
 void WeightStream::start(Item& item) {
-  std::optional<dispatch::StorageFile>& file = files_[item.file].storage;
-  if (!file || !parts_.storage->healthy()) return;
-  const belay_extent_t extent = {item.offset - item.lead, item.slot.size(), item.slot.data()};
-  if (const dispatch::Trouble trouble = file->read({&extent, 1}, item.read)) {
-    item.read.reset();
-    parts_.storage->count_failure(*trouble);
-  }
+  File& file = files_[item.file];
+  item.trouble.reset();
+  if (!file.storage || !parts_.storage->healthy()) return;
+  const std::uint64_t begin = item.offset - item.lead;
+  const std::uint64_t bytes = std::min<std::uint64_t>(item.slot.size(), file.end - std::min(file.end, begin));
+  const belay_extent_t extent = {begin, bytes, item.slot.data()};
+  item.trouble = file.storage->read({&extent, 1}, item.read);
+  if (!item.trouble) return;
+  item.read.reset();
+  parts_.storage->count_failure(*item.trouble);
 }
 
 void WeightStream::restart(std::size_t item) {
@@ -196,7 +200,10 @@ void WeightStream::release(std::size_t node) {
 }
 
 Status WeightStream::arrive(Item& item, const Stop& stop) {
-  if (!item.read) return read_here(item, {BELAY_IO, BELAY_SCOPE_OP, "the read could not be started"});
+  if (!item.read) {
+    const dispatch::Failure out_of_use{BELAY_INTERNAL, BELAY_SCOPE_PLUGIN, "out of use after failures"};
+    return read_here(item, item.trouble.value_or(out_of_use));
+  }
   dispatch::Trouble trouble;
   BELAY_TRY(wait_for(item, stop, trouble));
   if (!trouble) {

@@ -86,6 +86,7 @@ class WeightStream {
   struct File {
     std::filesystem::path path;
     std::optional<dispatch::StorageFile> storage;
+    std::uint64_t end = 0;  // of its last block, as the plugin counts them
     memory::TileHashes hashes;
   };
   // A weight on its way around the ring.
@@ -99,6 +100,7 @@ class WeightStream {
     std::span<std::byte> slot;     // whole blocks
     std::span<std::byte> content;  // the weight, in the slot
     std::optional<dispatch::StorageRead> read;
+    dispatch::Trouble trouble;  // why it could not be started
   };
 
   void go_home();

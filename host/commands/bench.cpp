@@ -5,6 +5,7 @@
 #include "host/console.hpp"
 #include "host/json_output.hpp"
 #include "host/model_setup.hpp"
+#include "host/plan_output.hpp"
 #include "host/trace_file.hpp"
 #include "host/workbench.hpp"
 
@@ -118,6 +119,7 @@ Result<int> bench_command(Options& options) {
               text_line("decode", settings.text.decode, measured.text.decode));
     say(format("[{} threads, level {}, {}]", assembly->pool().threads(),
                manifest::to_string(bench.settings.level), fmt::join(plugins, ", ")));
+    if (const runtime::StreamUse* streamed = assembly->engine().streamed()) say(streamed_text(*streamed));
     return 0;
   }
   Json out;
@@ -129,6 +131,8 @@ Result<int> bench_command(Options& options) {
   out["threads"] = assembly->pool().threads();
   out["level"] = manifest::to_string(bench.settings.level);
   out["plugins"] = plugins;
+  const runtime::Engine& engine = assembly->engine();
+  out["memory"]["tiers"] = tiers_json(bench.profile.memory, engine.plan().memory, engine.streamed());
   out["fallbacks"] = to_json(assembly->engine().fallbacks());
   write_out(to_line(out) + "\n");
   return 0;

@@ -148,9 +148,9 @@ TEST_CASE("a plan needs nothing but manifests") {
 TEST_CASE("opening what is not there, or is not that version, is an error that names it") {
   const TempDir temp;
   install("test_good", temp.path());
+  HostServices services({});  // outlives the plugins
   auto registry = Registry::create(options(temp.path()));
   REQUIRE(registry.ok());
-  HostServices services({});
   const auto missing = registry->open("nobody", services);
   REQUIRE_FALSE(missing.ok());
   CHECK(missing.error().code == ErrorCode::kNoPlugin);
@@ -162,9 +162,9 @@ TEST_CASE("opening what is not there, or is not that version, is an error that n
 TEST_CASE("a quarantined plugin is listed and stays out of use") {
   const TempDir temp;
   install("test_good", temp.path());
+  HostServices services({});  // outlives the plugins
   auto registry = Registry::create(options(temp.path()));
   REQUIRE(registry.ok());
-  HostServices services({});
   auto plugin = registry->open("test_good", services);
   REQUIRE(plugin.ok());
   (*plugin)->mark_in_use();

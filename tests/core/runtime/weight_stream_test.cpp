@@ -60,7 +60,8 @@ belay_status_t file_open(belay_instance_t*, belay_str_t path, belay_file_t** fil
   return BELAY_OK;
 }
 
-belay_status_t info(const belay_file_t*, belay_storage_info_t* out, belay_error_t*) {
+belay_status_t info(const belay_file_t* file, belay_storage_info_t* out, belay_error_t*) {
+  out->file_bytes = std::filesystem::file_size(file->path);
   out->block_bytes = script->block_bytes;
   out->method = BELAY_STR("script");
   return BELAY_OK;
@@ -71,6 +72,7 @@ belay_status_t start_read(belay_file_t* file, const belay_extent_t* extents, std
   ++script->calls;
   REQUIRE(count == 1);
   CHECK(extents->offset % script->block_bytes == 0);
+  CHECK(extents->offset + extents->bytes < std::filesystem::file_size(file->path) + script->block_bytes);
   CHECK(extents->bytes % script->block_bytes == 0);
   CHECK(reinterpret_cast<std::uintptr_t>(extents->to) % script->block_bytes == 0);
   if (script->next(Script::Act::kFail)) return failed(error, BELAY_IO, BELAY_SCOPE_OP);
@@ -210,6 +212,15 @@ TEST_CASE("every node sees its weight, pass after pass, and the ring is smaller 
   std::size_t streamed = 0;
   for (const graph::Weight& weight : f.body().weights) streamed += weight.home == graph::Home::kRing ? 1 : 0;
   CHECK(streamed == 3 * 7);  // q, k, v, o, gate, up, down of three layers
+}
+
+TEST_CASE("extents keep to the plugin's blocks, also at the end of the file") {
+  Script what;
+  what.block_bytes = 512;
+  Fixture f(what);
+  REQUIRE(f.start().ok());
+  check_passes(f);
+  CHECK(f.fallbacks().empty());
 }
 
 TEST_CASE("without a plugin the core reads, and nothing is a fallback") {
