@@ -42,6 +42,7 @@ Result<std::unique_ptr<runtime::Assembly>> assemble(Workbench& bench, models::Mo
   options.threads = static_cast<std::uint32_t>(bench.settings.threads.value_or(0));
   options.interrupted = &interrupted();
   options.plugin_options = bench.settings.plugin_options;
+  options.spill_folder = cache_folder().value_or(std::filesystem::path());
   return runtime::Assembly::create(bench.profile, bench.registry, bench.resolution, std::move(file), options);
 }
 

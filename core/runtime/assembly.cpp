@@ -83,6 +83,7 @@ Result<std::unique_ptr<Assembly>> Assembly::create(const hardware::Profile& prof
   BELAY_TRY_ASSIGN(Plan plan, make_plan(assembly->model_, assembly->file_.tensors().bytes(), manifests,
                                         with_choices(options.plan, optimizations)));
   assembly->strict_ = options.dispatch.strict;
+  assembly->spill_folder_ = options.spill_folder;
   assembly->pool_ = make_pool(profile, optimizations, options.threads);
   assembly->services_ = assembly->make_services(profile, options);
   assembly->choose_storage(manifests);
@@ -128,11 +129,14 @@ Prediction Assembly::predict() {
 
 Status Assembly::bind() {
   const MemoryPlan& plan = engine_->plan().memory;
+  dispatch::Storage* storage = storage_ ? &*storage_ : nullptr;
+  if (plan.kv_spilled_bytes > 0)
+    engine_->spill({spill_folder_, storage, engine_->fallback_log(), *pool_, strict_});
   if (plan.layers.streamed_bytes > 0) {
     BELAY_TRY_ASSIGN(
         auto stream,
         WeightStream::create(
-            model_.decoder.body, {file_, storage_ ? &*storage_ : nullptr, engine_->fallback_log(), *pool_},
+            model_.decoder.body, {file_, storage, engine_->fallback_log(), *pool_},
             {.first_layer = plan.layers.pinned, .ring_bytes = plan.layers.ring_bytes, .strict = strict_}));
     engine_->stream(std::move(stream));
   }

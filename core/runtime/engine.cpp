@@ -47,9 +47,10 @@ Status Engine::bind() {
 }
 
 Result<std::unique_ptr<Session>> Engine::session(threading::Pool& pool, const Stop& stop) {
-  return Session::create(
-      model_.decoder, body_, head_, pool,
-      {plan_.memory.context, plan_.memory.chunk, plan_.memory.cache, trace_, weights_.get()}, stop);
+  return Session::create(model_.decoder, body_, head_, pool,
+                         {plan_.memory.context, plan_.memory.chunk, plan_.memory.cache, trace_,
+                          weights_.get(), spill_ ? &*spill_ : nullptr},
+                         stop);
 }
 
 Result<std::unique_ptr<VisionEncoder>> Engine::vision_encoder(const models::Tensors& tensors,

@@ -30,6 +30,8 @@ class Engine {
 
   // Weights of the decoder's body that are streamed; before bind().
   void stream(std::unique_ptr<WeightStream> weights) { weights_ = std::move(weights); }
+  // Sessions keep their KV cache in a file there.
+  void spill(KvStream::Parts parts) { spill_.emplace(std::move(parts)); }
   // Packs and binds what the plan says of the decoder. Then sessions may be made.
   [[nodiscard]] Status bind();
 
@@ -59,6 +61,7 @@ class Engine {
   std::vector<std::unique_ptr<dispatch::Backend>> backends_;
   dispatch::FallbackLog fallbacks_;
   std::unique_ptr<WeightStream> weights_;  // what the body's kernels are bound to
+  std::optional<KvStream::Parts> spill_;
   dispatch::Dispatcher body_;
   dispatch::Dispatcher head_;
   std::optional<dispatch::Dispatcher> vision_;

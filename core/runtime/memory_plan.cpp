@@ -55,8 +55,9 @@ class Fit {
     if (!options_.may_stream) return false;
     std::uint64_t streamable = 0;
     for (const memory::LayerBytes& layer : layers_) streamable += layer.all;
-    if (options_.save_memory) std::reverse(chunks_.begin(), chunks_.end());
-    for (const std::uint64_t chunk : chunks_) {
+    std::vector<std::uint64_t> chunks = chunks_;
+    if (options_.save_memory) std::reverse(chunks.begin(), chunks.end());
+    for (const std::uint64_t chunk : chunks) {
       set_chunk(chunk);
       const std::uint64_t fixed = plan_.use.total() - std::min(plan_.use.total(), streamable);
       if (streamable == 0 || fixed >= *options_.memory_limit) continue;
@@ -68,6 +69,20 @@ class Fit {
       return true;
     }
     return false;
+  }
+
+  [[nodiscard]] bool cache_takes_most() const { return plan_.use.kv_bytes > *options_.memory_limit / 2; }
+
+  // From here on the KV cache is on the disk, if that saves memory.
+  void spill() {
+    const models::DecoderConfig& config = model_.decoder.config;
+    const memory::KvCacheShape shape = {config.n_layers, config.n_kv_heads, config.head_dim, plan_.context,
+                                        plan_.cache};
+    const auto in_memory = KvStream::memory_bytes(shape);
+    const auto on_disk = memory::kv_cache_bytes(shape);
+    if (!options_.may_stream || !in_memory || !on_disk || *in_memory >= plan_.use.kv_bytes) return;
+    plan_.use.kv_bytes = *in_memory;
+    plan_.kv_spilled_bytes = *on_disk;
   }
 
   // What did not fit: with the smallest step.
@@ -105,6 +120,8 @@ class Fit {
 Result<MemoryPlan> plan_memory(const models::Model& model, const MemoryUse& use, std::uint64_t context,
                                const MemoryOptions& options) {
   Fit fit(model, use, context, options);
+  if (fit.whole() || (!fit.cache_takes_most() && fit.in_part())) return fit.plan();
+  fit.spill();
   if (fit.whole() || fit.in_part()) return fit.plan();
   return fit.refusal();
 }
@@ -122,6 +139,8 @@ std::string memory_text(const MemoryPlan& plan) {
     text += format("; layers from {} on are streamed, {} a pass", plan.layers.pinned,
                    mib(plan.layers.streamed_bytes));
   }
+  if (plan.kv_spilled_bytes > 0)
+    text += format("; the KV cache is spilled, up to {} on the disk", mib(plan.kv_spilled_bytes));
   return text;
 }
 

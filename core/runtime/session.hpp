@@ -20,8 +20,9 @@ struct SessionOptions {
   std::uint64_t context = 0;  // positions that the cache has room for
   std::uint64_t chunk = 512;  // most tokens of one step
   DType cache = DType::kF32;
-  monitoring::Trace* trace = nullptr;  // gets a span for every step
-  WeightStream* weights = nullptr;     // of the body, when some are streamed
+  monitoring::Trace* trace = nullptr;      // gets a span for every step
+  WeightStream* weights = nullptr;         // of the body, when some are streamed
+  const KvStream::Parts* spill = nullptr;  // for a KV cache that has no place in memory
 };
 
 // Most rows of logits computed at once; a row is as wide as the vocabulary.
@@ -58,7 +59,9 @@ class Session {
 
   [[nodiscard]] std::span<const float> logits() const { return logits_; }
   [[nodiscard]] std::uint64_t position() const { return position_; }
-  [[nodiscard]] std::uint64_t capacity() const { return cache_.capacity(); }
+  [[nodiscard]] std::uint64_t capacity() const { return spilled_ ? spilled_->capacity() : cache_.capacity(); }
+  // What the KV cache did on the disk; null when it is in memory.
+  [[nodiscard]] const KvUse* spilled() const { return spilled_ ? &spilled_->use() : nullptr; }
   // Forgets everything after the first `position` tokens, and all of an image that this would cut in two.
   void rewind(std::uint64_t position);
   // The position of the next token on every axis minus its place in the sequence: images take fewer positions
@@ -81,15 +84,14 @@ class Session {
     std::vector<FedImage> images;         // places in the sequence
   };
 
-  Session(const models::Decoder& decoder, threading::Pool& pool, memory::KvCache cache,
-          const SessionOptions& options)
+  Session(const models::Decoder& decoder, threading::Pool& pool, const SessionOptions& options)
       : decoder_(decoder),
         pool_(pool),
-        cache_(std::move(cache)),
         chunk_(options.chunk),
         trace_(options.trace),
-        waits_for_disk_(options.weights != nullptr) {}
+        waits_for_disk_(options.weights != nullptr || options.spill != nullptr) {}
 
+  Status make_cache(const SessionOptions& options);
   Status make_room();
   Status check(std::span<const std::int32_t> tokens) const;
   [[nodiscard]] bool fits(const ImageRows& image) const;
@@ -104,7 +106,8 @@ class Session {
 
   const models::Decoder& decoder_;
   threading::Pool& pool_;
-  memory::KvCache cache_;
+  memory::KvCache cache_;              // empty when it is
+  std::unique_ptr<KvStream> spilled_;  // to the disk
   std::uint64_t chunk_;
   monitoring::Trace* trace_;
   bool waits_for_disk_;
