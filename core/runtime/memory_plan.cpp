@@ -13,7 +13,17 @@ namespace {
 
 std::string mib(std::uint64_t bytes) { return format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20)); }
 
-// What each layer's matrices take, by what can be streamed.
+// What the matrices that can be streamed hold, from one layer on.
+std::uint64_t streamable_bytes(const models::Decoder& decoder, std::size_t first_layer) {
+  std::uint64_t bytes = 0;
+  for (const graph::Node& node : decoder.body.nodes) {
+    if (can_stream(decoder.body, node) && static_cast<std::size_t>(node.layer) >= first_layer)
+      bytes += decoder.body.weights[node.weights[0]].data.size();
+  }
+  return bytes;
+}
+
+// What each layer's matrices take in a ring.
 std::vector<memory::LayerBytes> layer_bytes(const models::Decoder& decoder) {
   std::vector<memory::LayerBytes> layers(decoder.config.n_layers);
   for (const graph::Node& node : decoder.body.nodes) {
@@ -53,8 +63,7 @@ class Fit {
   // saved.
   bool in_part() {
     if (!options_.may_stream) return false;
-    std::uint64_t streamable = 0;
-    for (const memory::LayerBytes& layer : layers_) streamable += layer.all;
+    const std::uint64_t streamable = streamable_bytes(model_.decoder, 0);
     std::vector<std::uint64_t> chunks = chunks_;
     if (options_.save_memory) std::reverse(chunks.begin(), chunks.end());
     for (const std::uint64_t chunk : chunks) {
@@ -64,7 +73,8 @@ class Fit {
       const auto placement = memory::pin_layers(layers_, *options_.memory_limit - fixed);
       if (!placement.ok()) continue;
       plan_.layers = *placement;
-      plan_.use.weights_bytes -= std::min(plan_.use.weights_bytes, placement->streamed_bytes);
+      plan_.use.weights_bytes -=
+          std::min(plan_.use.weights_bytes, streamable_bytes(model_.decoder, placement->pinned));
       plan_.use.ring_bytes = placement->ring_bytes;
       return true;
     }

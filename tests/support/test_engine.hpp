@@ -25,6 +25,7 @@ struct EngineSpec {
   std::uint32_t threads = 2;
   std::uint64_t context = 0;
   std::optional<std::uint64_t> memory_limit = {};  // beyond what the process holds already
+  std::filesystem::path spill_folder = {};         // empty: one of the tests
 };
 
 class TestEngine {
