@@ -294,18 +294,21 @@ Status KvStream::store(std::uint32_t layer) {
   const std::uint64_t end = step_.position + step_.tokens;
   const std::uint64_t first = step_.position / BELAY_KV_BLOCK;
   const std::uint64_t count = end / BELAY_KV_BLOCK - first;
-  if (count > 0) {
-    const Waiting waiting(use_.wait_s);
-    hash(layer, first, count);
-    for (std::uint64_t strip = 0; strip < strips_; ++strip) {
-      const std::uint64_t index = block_index(layer, strip, first);
-      std::copy_n(&seen_[strip * count], count, &hashes_[index]);
-      BELAY_TRY(file_.write(index * block_bytes_, in_slot(layer, strip, first, count)));
-    }
-    use_.written_bytes += strips_ * count * block_bytes_;
-  }
+  if (count > 0) BELAY_TRY(write(layer, first, count));
   to_tail(layer, end);
   ends_[layer] = end;
+  return {};
+}
+
+Status KvStream::write(std::uint32_t layer, std::uint64_t first, std::uint64_t count) {
+  const Waiting waiting(use_.wait_s);
+  hash(layer, first, count);
+  for (std::uint64_t strip = 0; strip < strips_; ++strip) {
+    const std::uint64_t index = block_index(layer, strip, first);
+    std::copy_n(&seen_[strip * count], count, &hashes_[index]);
+    BELAY_TRY(file_.write(index * block_bytes_, in_slot(layer, strip, first, count)));
+  }
+  use_.written_bytes += strips_ * count * block_bytes_;
   return {};
 }
 

@@ -109,6 +109,7 @@ class KvStream {
   Status verify(std::uint32_t layer);
   Status repair(std::uint32_t layer, std::uint64_t strip, std::uint64_t block);
   Status store(std::uint32_t layer);
+  Status write(std::uint32_t layer, std::uint64_t first, std::uint64_t count);
   void hash(std::uint32_t layer, std::uint64_t first, std::uint64_t count);
   void to_tail(std::uint32_t layer, std::uint64_t position);
   void from_tail(std::uint32_t layer, std::uint64_t position);
