@@ -69,6 +69,7 @@ Result<std::unique_ptr<runtime::Assembly>> assemble(Workbench& bench, models::Mo
   options.relief = {monitoring::available_bytes, bench.profile.memory.available_bytes.value_or(0) / 20};
   options.interrupted = &interrupted();
   options.plugin_options = bench.settings.plugin_options;
+  options.spill_folder = cache_folder().value_or(std::filesystem::path());
   return runtime::Assembly::create(bench.profile, bench.registry, bench.resolution, std::move(file), options);
 }
 

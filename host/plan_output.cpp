@@ -45,8 +45,7 @@ Json prediction_json(const runtime::Prediction& prediction) {
 
 }  // namespace
 
-Json tiers_json(const hardware::Memory& machine, const runtime::MemoryPlan& plan,
-                const runtime::StreamUse* use) {
+Json tiers_json(const hardware::Memory& machine, const runtime::MemoryPlan& plan, const DiskUse& use) {
   Json host;
   host["tier"] = "host";
   host["bytes_planned"] = plan.use.total();
@@ -59,18 +58,26 @@ Json tiers_json(const hardware::Memory& machine, const runtime::MemoryPlan& plan
   host["program_bytes"] = plan.use.program_bytes;
   Json tiers = Json::array();
   tiers.push_back(std::move(host));
-  if (plan.layers.streamed_bytes == 0) return tiers;
+  if (plan.layers.streamed_bytes + plan.kv_spilled_bytes == 0) return tiers;
   Json disk;
   disk["tier"] = "disk";
-  disk["bytes_planned"] = plan.layers.streamed_bytes;
+  disk["bytes_planned"] = plan.layers.streamed_bytes + plan.kv_spilled_bytes;
   disk["bytes_free"] = nullptr;
   disk["first_layer"] = plan.layers.pinned;
-  if (use != nullptr) {
-    disk["method"] = use->method.empty() ? Json(nullptr) : Json(use->method);
-    disk["bytes_per_pass"] = use->pass_bytes;
-    disk["bytes_read"] = use->read_bytes;
-    disk["wait_s"] = use->wait_s;
-    disk["repaired_tiles"] = use->repaired_tiles;
+  disk["kv_bytes"] = plan.kv_spilled_bytes;
+  if (const runtime::StreamUse* layers = use.layers) {
+    disk["method"] = layers->method.empty() ? Json(nullptr) : Json(layers->method);
+    disk["bytes_per_pass"] = layers->pass_bytes;
+    disk["bytes_read"] = layers->read_bytes;
+    disk["wait_s"] = layers->wait_s;
+    disk["repaired_tiles"] = layers->repaired_tiles;
+  }
+  if (const runtime::KvUse* cache = use.cache) {
+    disk["kv_method"] = cache->method.empty() ? Json(nullptr) : Json(cache->method);
+    disk["kv_bytes_written"] = cache->written_bytes;
+    disk["kv_bytes_read"] = cache->read_bytes;
+    disk["kv_wait_s"] = cache->wait_s;
+    disk["kv_repaired_blocks"] = cache->repaired_blocks;
   }
   tiers.push_back(std::move(disk));
   return tiers;
@@ -93,7 +100,7 @@ Json plan_json(const Workbench& bench, const PlanParts& parts) {
     for (const auto& [group, ids] : plan->chains) out["chains"][group] = ids;
   }
   out["memory"]["tiers"] =
-      plan == nullptr ? Json::array() : tiers_json(bench.profile.memory, plan->memory, nullptr);
+      plan == nullptr ? Json::array() : tiers_json(bench.profile.memory, plan->memory, {});
   out["level"] = manifest::to_string(bench.settings.level);
   if (parts.prediction) out["predicted"] = prediction_json(*parts.prediction);
   if (!parts.why.empty()) out["explanation"] = explanation_json(parts.why);
@@ -129,6 +136,13 @@ std::string streamed_text(const runtime::StreamUse& use) {
       "[streamed: {:.0f} MiB a pass through a ring of {:.0f} MiB, {:.0f} MiB in all by {}; waited {:.2f} s]",
       mib(use.pass_bytes), mib(use.ring_bytes), mib(use.read_bytes),
       use.method.empty() ? "plain reads when needed" : use.method, use.wait_s);
+}
+
+std::string spilled_text(const runtime::KvUse& use) {
+  const auto mib = [](std::uint64_t bytes) { return static_cast<double>(bytes) / (1 << 20); };
+  return format("[KV cache on the disk: {:.0f} MiB written, {:.0f} MiB read by {}; waited {:.2f} s]",
+                mib(use.written_bytes), mib(use.read_bytes),
+                use.method.empty() ? "plain reads when needed" : use.method, use.wait_s);
 }
 
 }  // namespace belay::host

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/base/json.hpp"
+#include "core/runtime/kv_stream.hpp"
 #include "core/runtime/plan.hpp"
 #include "core/runtime/prediction.hpp"
 #include "core/runtime/weight_stream.hpp"
@@ -27,11 +28,19 @@ struct PlanParts {
 // The same in lines: what was chosen, the chains, the layers, the memory.
 [[nodiscard]] std::string plan_text(const Workbench& bench, const PlanParts& parts);
 
-// Tiers of memory: "host" always, "disk" when layers are streamed, with what a run measured if there was one.
+// What a run measured of the tier "disk".
+struct DiskUse {
+  const runtime::StreamUse* layers = nullptr;  // when some are streamed
+  const runtime::KvUse* cache = nullptr;       // when the KV cache is spilled
+};
+
+// Tiers of memory: "host" always, "disk" when layers are streamed or the KV cache is spilled.
 [[nodiscard]] Json tiers_json(const hardware::Memory& machine, const runtime::MemoryPlan& plan,
-                              const runtime::StreamUse* use);
+                              const DiskUse& use);
 
 // "[streamed: 980 MiB a pass through ...]"
 [[nodiscard]] std::string streamed_text(const runtime::StreamUse& use);
+// "[KV cache on the disk: 94 MiB written, ...]"
+[[nodiscard]] std::string spilled_text(const runtime::KvUse& use);
 
 }  // namespace belay::host

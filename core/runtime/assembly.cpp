@@ -98,6 +98,10 @@ Result<std::unique_ptr<Assembly>> Assembly::create(const hardware::Profile& prof
   wanted.workspace_bytes = assembly->engine_->workspace_bytes();  // only the opened plugins know it
   BELAY_TRY_ASSIGN(Plan sized, make_plan(assembly->model_, weights_bytes, manifests, wanted));
   assembly->engine_->resize(std::move(sized.memory));
+  if (assembly->engine_->plan().memory.kv_spilled_bytes > 0) {
+    assembly->engine_->spill({options.spill_folder, assembly->storage_ ? &*assembly->storage_ : nullptr,
+                              assembly->engine_->fallback_log(), *assembly->pool_, options.dispatch.strict});
+  }
   const WeightStream::Parts parts = {assembly->file_, assembly->storage_ ? &*assembly->storage_ : nullptr,
                                      assembly->engine_->fallback_log(), *assembly->pool_};
   assembly->engine_->stream(

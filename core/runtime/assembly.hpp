@@ -12,6 +12,7 @@
 #include "core/runtime/prediction.hpp"
 
 #include <atomic>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
@@ -23,8 +24,9 @@ namespace belay::runtime {
 struct AssemblyOptions {
   PlanOptions plan;
   dispatch::DispatchOptions dispatch;
-  std::uint32_t threads = 0;  // 0: as many as CPUs are usable
-  Engine::Relief relief;      // when memory gets short
+  std::uint32_t threads = 0;           // 0: as many as CPUs are usable
+  std::filesystem::path spill_folder;  // for a KV cache that has no place in memory
+  Engine::Relief relief;               // when memory gets short
   const std::atomic<bool>* interrupted = nullptr;
   std::map<std::string, std::string, std::less<>> plugin_options;  // "id.key" to value
 };
@@ -51,8 +53,8 @@ class Assembly {
   [[nodiscard]] const models::Decoder& decoder() const { return model_.decoder; }
   [[nodiscard]] threading::Pool& pool() { return *pool_; }
   [[nodiscard]] Engine& engine() { return *engine_; }
-  // Packs and binds what the plan says of the decoder, and starts to stream what has no place in memory. Then
-  // sessions may be made.
+  // Packs and binds what the plan says of the decoder, and prepares to stream what has no place in memory.
+  // Then sessions may be made.
   [[nodiscard]] Status bind();
   // What the plan's decoding will reach on this machine; measures its memory and, when layers are streamed,
   // its disk, which takes some tenths of a second. Before bind().

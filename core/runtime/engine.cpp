@@ -104,6 +104,7 @@ Result<std::unique_ptr<Session>> Engine::session(threading::Pool& pool, const St
   options.cache = plan_.memory.cache;
   options.trace = trace_;
   options.weights = weights_.get();
+  options.spill = spill_ ? &*spill_ : nullptr;
   options.before_step = [this] { return relieve(); };
   return Session::create(model_.decoder, body_, head_, pool, options, stop);
 }

@@ -37,6 +37,8 @@ class Engine {
     std::uint64_t keep_free = 0;  // 0: nobody looks
   };
   void stream(std::unique_ptr<WeightStream> weights, Relief relief);
+  // Sessions keep their KV cache in a file there.
+  void spill(KvStream::Parts parts) { spill_.emplace(std::move(parts)); }
   // What both graphs need beside what the plan knows, and the plan that knows it; before bind().
   [[nodiscard]] std::uint64_t workspace_bytes();
   void resize(MemoryPlan memory) { plan_.memory = std::move(memory); }
@@ -73,6 +75,7 @@ class Engine {
   std::vector<std::unique_ptr<dispatch::Backend>> backends_;
   dispatch::FallbackLog fallbacks_;
   std::unique_ptr<WeightStream> weights_;  // what the body's kernels are bound to; may stream none
+  std::optional<KvStream::Parts> spill_;
   Relief relief_;
   std::chrono::steady_clock::time_point looked_;
   dispatch::Dispatcher body_;

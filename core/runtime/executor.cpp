@@ -16,6 +16,13 @@ bool is_cache(const graph::Value& value) {
   return value.kind == graph::ValueKind::kKeyCache || value.kind == graph::ValueKind::kValueCache;
 }
 
+// The memory in which the kernels find the cache of one layer.
+template <class Cache>
+belay_tensor_t view_of(Cache& cache, const graph::Value& value) {
+  const auto layer = static_cast<std::uint32_t>(value.layer);
+  return value.kind == graph::ValueKind::kKeyCache ? cache.keys(layer) : cache.values(layer);
+}
+
 // Which slot of scratch each value lies in, and when the slots are alive. A view lies where its source does.
 struct Slots {
   std::vector<std::size_t> of_value;  // kNoSlot: not in scratch
@@ -57,22 +64,22 @@ Result<Executor> Executor::create(const graph::Graph& graph, dispatch::Dispatche
                                   std::uint64_t max_tokens, const Memory& memory, const Stop& stop) {
   Executor executor(graph, dispatcher, stop);
   executor.weights_ = memory.weights;
+  executor.spilled_ = memory.spilled;
   BELAY_TRY_ASSIGN(executor.scratch_, memory::Buffer::allocate(scratch_bytes(graph, max_tokens), "scratch"));
-  executor.lay_out_values(memory.cache, max_tokens);
+  executor.lay_out_values(memory, max_tokens);
   executor.prepare_calls();
   return executor;
 }
 
-void Executor::lay_out_values(memory::KvCache* cache, std::uint64_t max_tokens) {
+void Executor::lay_out_values(const Memory& memory, std::uint64_t max_tokens) {
   const Slots slots = assign_slots(*graph_, max_tokens);
   const memory::Packing packing = memory::pack_intervals(slots.intervals);
   tensors_.reserve(graph_->values.size());
   for (std::size_t id = 0; id < graph_->values.size(); ++id) {
     const graph::Value& value = graph_->values[id];
     if (is_cache(value)) {
-      const auto layer = static_cast<std::uint32_t>(value.layer);
-      tensors_.push_back(value.kind == graph::ValueKind::kKeyCache ? cache->keys(layer)
-                                                                   : cache->values(layer));
+      tensors_.push_back(memory.spilled != nullptr ? view_of(*memory.spilled, value)
+                                                   : view_of(*memory.cache, value));
       continue;
     }
     const std::size_t slot = slots.of_value[id];
@@ -142,10 +149,11 @@ Status Executor::run_nodes(std::uint64_t position) {
 Status Executor::run_node(std::size_t index, std::uint64_t position) {
   belay_run_t& run = calls_[index].run;
   run.position = position;
-  if (weights_ == nullptr) return dispatcher_->run(index, run);
-  BELAY_TRY(weights_->acquire(index, *stop_));
+  if (weights_ != nullptr) BELAY_TRY(weights_->acquire(index, *stop_));
+  if (spilled_ != nullptr) BELAY_TRY(spilled_->acquire(index, {position, tokens_}, *stop_));
   BELAY_TRY(dispatcher_->run(index, run));
-  weights_->release(index);
+  if (spilled_ != nullptr) BELAY_TRY(spilled_->release(index));
+  if (weights_ != nullptr) weights_->release(index);
   return {};
 }
 

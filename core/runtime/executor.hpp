@@ -6,6 +6,7 @@
 #include "core/graph/graph.hpp"
 #include "core/memory/buffer.hpp"
 #include "core/memory/kv_cache.hpp"
+#include "core/runtime/kv_stream.hpp"
 #include "core/runtime/stop.hpp"
 #include "core/runtime/weight_stream.hpp"
 
@@ -20,9 +21,11 @@ namespace belay::runtime {
 
 class Executor {
  public:
-  // What a graph may need besides: `cache` with attention, `weights` when some are streamed.
+  // What a graph may need besides: with attention `cache`, or `spilled` when it has no place in memory;
+  // `weights` when some are streamed.
   struct Memory {
     memory::KvCache* cache = nullptr;
+    KvStream* spilled = nullptr;
     WeightStream* weights = nullptr;
   };
   // All arguments must outlive the executor.
@@ -48,7 +51,7 @@ class Executor {
     belay_run_t run = {};
   };
 
-  void lay_out_values(memory::KvCache* cache, std::uint64_t max_tokens);
+  void lay_out_values(const Memory& memory, std::uint64_t max_tokens);
   void prepare_calls();
   void set_tokens(std::uint64_t tokens);
   Status run_nodes(std::uint64_t position);
@@ -59,6 +62,7 @@ class Executor {
   dispatch::Dispatcher* dispatcher_;
   const Stop* stop_;
   WeightStream* weights_ = nullptr;
+  KvStream* spilled_ = nullptr;
   memory::Buffer scratch_;
   std::vector<belay_tensor_t> tensors_;  // one for each value
   std::vector<Call> calls_;              // one for each node

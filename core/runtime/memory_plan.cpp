@@ -13,7 +13,17 @@ namespace {
 
 std::string mib(std::uint64_t bytes) { return format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20)); }
 
-// What each layer's matrices take, by what can be streamed.
+// What the matrices that can be streamed hold, from one layer on.
+std::uint64_t streamable_bytes(const models::Decoder& decoder, std::size_t first_layer) {
+  std::uint64_t bytes = 0;
+  for (const graph::Node& node : decoder.body.nodes) {
+    if (can_stream(decoder.body, node) && static_cast<std::size_t>(node.layer) >= first_layer)
+      bytes += decoder.body.weights[node.weights[0]].data.size();
+  }
+  return bytes;
+}
+
+// What each layer's matrices take in a ring.
 std::vector<memory::LayerBytes> layer_bytes(const models::Decoder& decoder) {
   std::vector<memory::LayerBytes> layers(decoder.config.n_layers);
   for (const graph::Node& node : decoder.body.nodes) {
@@ -35,7 +45,7 @@ class Fit {
     plan_.cache = model.decoder.cache;
     plan_.use = use;
     if (options.may_stream) plan_.layer_bytes = layers_;
-    for (const memory::LayerBytes& layer : layers_) streamable_ += layer.all;
+    streamable_ = streamable_bytes(model.decoder, 0);
     if (model.vision) image_bytes_ = scratch_bytes(model.vision->graph, options.image_patches);
     chunks_ = {std::min(kMostChunk, context)};
     while (chunks_.back() / 2 >= kLeastChunk) chunks_.push_back(chunks_.back() / 2);
@@ -43,7 +53,8 @@ class Fit {
 
   // Everything stays in memory, with the largest step for which it fits the limit.
   bool whole() {
-    plan_.layers = {layers_.size(), streamable_, 0, 0};
+    plan_.layers = {layers_.size(), 0, 0, 0};
+    for (const memory::LayerBytes& layer : layers_) plan_.layers.pinned_bytes += layer.all;
     for (const std::uint64_t chunk : chunks_) {
       set_chunk(chunk);
       if (!options_.memory_limit || plan_.use.total() <= *options_.memory_limit) return true;
@@ -55,19 +66,35 @@ class Fit {
   // saved.
   bool in_part() {
     if (!options_.may_stream) return false;
-    if (options_.save_memory) std::reverse(chunks_.begin(), chunks_.end());
-    for (const std::uint64_t chunk : chunks_) {
+    std::vector<std::uint64_t> chunks = chunks_;
+    if (options_.save_memory) std::reverse(chunks.begin(), chunks.end());
+    for (const std::uint64_t chunk : chunks) {
       set_chunk(chunk);
       const std::uint64_t fixed = plan_.use.total() - std::min(plan_.use.total(), streamable_);
       if (streamable_ == 0 || fixed >= *options_.memory_limit) continue;
       const auto placement = memory::pin_layers(layers_, *options_.memory_limit - fixed);
       if (!placement.ok()) continue;
       plan_.layers = *placement;
-      plan_.use.weights_bytes -= std::min(plan_.use.weights_bytes, placement->streamed_bytes);
+      plan_.use.weights_bytes -=
+          std::min(plan_.use.weights_bytes, streamable_bytes(model_.decoder, placement->pinned));
       plan_.use.ring_bytes = placement->ring_bytes;
       return true;
     }
     return false;
+  }
+
+  [[nodiscard]] bool cache_takes_most() const { return plan_.use.kv_bytes > *options_.memory_limit / 2; }
+
+  // From here on the KV cache is on the disk, if that saves memory.
+  void spill() {
+    const models::DecoderConfig& config = model_.decoder.config;
+    const memory::KvCacheShape shape = {config.n_layers, config.n_kv_heads, config.head_dim, plan_.context,
+                                        plan_.cache};
+    const auto in_memory = KvStream::memory_bytes(shape);
+    const auto on_disk = memory::kv_cache_bytes(shape);
+    if (!options_.may_stream || !in_memory || !on_disk || *in_memory >= plan_.use.kv_bytes) return;
+    plan_.use.kv_bytes = *in_memory;
+    plan_.kv_spilled_bytes = *on_disk;
   }
 
   // What did not fit: with the smallest step.
@@ -102,7 +129,7 @@ class Fit {
   const models::Model& model_;
   const MemoryOptions& options_;
   std::vector<memory::LayerBytes> layers_;
-  std::uint64_t streamable_ = 0;  // of all of them
+  std::uint64_t streamable_ = 0;  // of all of them, without the room around
   std::uint64_t image_bytes_ = 0;
   std::vector<std::uint64_t> chunks_;  // worth trying, most tokens first
   MemoryPlan plan_;
@@ -113,6 +140,8 @@ class Fit {
 Result<MemoryPlan> plan_memory(const models::Model& model, const MemoryUse& use, std::uint64_t context,
                                const MemoryOptions& options) {
   Fit fit(model, use, context, options);
+  if (fit.whole() || (!fit.cache_takes_most() && fit.in_part())) return fit.plan();
+  fit.spill();
   if (fit.whole() || fit.in_part()) return fit.plan();
   return fit.refusal();
 }
@@ -130,6 +159,8 @@ std::string memory_text(const MemoryPlan& plan) {
     text += format("; layers from {} on are streamed, {} a pass", plan.layers.pinned,
                    mib(plan.layers.streamed_bytes));
   }
+  if (plan.kv_spilled_bytes > 0)
+    text += format("; the KV cache is spilled, up to {} on the disk", mib(plan.kv_spilled_bytes));
   return text;
 }
 

@@ -1,5 +1,7 @@
 // How much memory a run takes, tier by tier, and what gives when that is too much: first the tokens of a
-// step, then the layers that are streamed. Pure.
+// step, then the layers that are streamed, then the KV cache, which is spilled to the disk. A cache that
+// alone would take more than half of the limit is spilled before layers are streamed: where it grows with
+// every token read, they do not. Pure.
 #pragma once
 
 #include "core/base/status.hpp"
@@ -19,7 +21,7 @@ struct MemoryOptions {
   bool limit_is_set = true;                   // by the user; else it is what the machine has to give
   std::uint64_t program_bytes = 0;            // what the process holds already
   std::uint64_t workspace_bytes = 0;          // of the operators, once the plugins have said it
-  bool may_stream = false;                    // layers that do not fit may be read while the model runs
+  bool may_stream = false;                    // what does not fit may be read while the model runs
   bool save_memory = false;                   // then rather a smaller step than fewer layers in memory
 };
 
@@ -32,7 +34,7 @@ struct MemoryUse {
   std::uint64_t weights_bytes = 0;  // that stay: mapped from the file, or packed in their place
   std::uint64_t ring_bytes = 0;     // through which the others go
   std::uint64_t packed_bytes = 0;   // workspace, and packed weights that stand beside others
-  std::uint64_t kv_bytes = 0;
+  std::uint64_t kv_bytes = 0;       // of a spilled cache what stays
   std::uint64_t scratch_bytes = 0;  // of the decoder, and of the encoder for the largest image
   [[nodiscard]] std::uint64_t total() const {
     return program_bytes + weights_bytes + ring_bytes + packed_bytes + kv_bytes + scratch_bytes;
@@ -46,6 +48,7 @@ struct MemoryPlan {
   MemoryUse use;
   memory::LayerPlacement layers;                // in memory, or streamed from the tier "disk"
   std::vector<memory::LayerBytes> layer_bytes;  // of each layer, by what can be streamed; empty: none may be
+  std::uint64_t kv_spilled_bytes = 0;           // that the KV cache takes there when the context is full
 };
 
 // `use` has what is fixed: the program, the KV cache and all weights. kOutOfMemory with the arithmetic when

@@ -12,16 +12,26 @@ namespace belay::runtime {
 Result<std::unique_ptr<Session>> Session::create(const models::Decoder& decoder, dispatch::Dispatcher& body,
                                                  dispatch::Dispatcher& head, threading::Pool& pool,
                                                  const SessionOptions& options, const Stop& stop) {
-  const models::DecoderConfig& config = decoder.config;
-  BELAY_TRY_ASSIGN(memory::KvCache cache,
-                   memory::KvCache::create({config.n_layers, config.n_kv_heads, config.head_dim,
-                                            options.context, options.cache}));
-  std::unique_ptr<Session> session(new Session(decoder, pool, std::move(cache), options));
-  BELAY_TRY_ASSIGN(session->body_, Executor::create(decoder.body, body, options.chunk,
-                                                    {&session->cache_, options.weights}, stop));
+  std::unique_ptr<Session> session(new Session(decoder, pool, options));
+  BELAY_TRY(session->make_cache(options));
+  BELAY_TRY_ASSIGN(session->body_,
+                   Executor::create(decoder.body, body, options.chunk,
+                                    {&session->cache_, session->spilled_.get(), options.weights}, stop));
   BELAY_TRY_ASSIGN(session->head_, Executor::create(decoder.head, head, kHeadRows, {}, stop));
   BELAY_TRY(session->make_room());
   return session;
+}
+
+Status Session::make_cache(const SessionOptions& options) {
+  const models::DecoderConfig& config = decoder_.config;
+  const memory::KvCacheShape shape = {config.n_layers, config.n_kv_heads, config.head_dim, options.context,
+                                      options.cache};
+  if (options.spill != nullptr) {
+    BELAY_TRY_ASSIGN(spilled_, KvStream::create(decoder_.body, shape, *options.spill));
+  } else {
+    BELAY_TRY_ASSIGN(cache_, memory::KvCache::create(shape));
+  }
+  return {};
 }
 
 Status Session::make_room() {
@@ -103,7 +113,7 @@ Status Session::feed(const MixedTokens& input, const LogitsSink& sink) {
   BELAY_TRY(check(input.tokens));
   BELAY_TRY_ASSIGN(Feed feed, prepare(input));
   std::optional<threading::Pool::Step> awake;
-  const bool waits_for_disk = weights_ != nullptr && weights_->is_streaming();
+  const bool waits_for_disk = spilled_ != nullptr || (weights_ != nullptr && weights_->is_streaming());
   if (!waits_for_disk) awake.emplace(pool_);  // threads that stand ready while a disk is slow burn its CPU
   while (feed.done < input.tokens.size()) {
     Status done = step(feed, std::min<std::size_t>(input.tokens.size() - feed.done, chunk_), sink);

@@ -22,6 +22,7 @@ struct SessionOptions {
   DType cache = DType::kF32;
   monitoring::Trace* trace = nullptr;        // gets a span for every step
   WeightStream* weights = nullptr;           // of the body, when some may be streamed
+  const KvStream::Parts* spill = nullptr;    // for a KV cache that has no place in memory
   std::function<Status()> before_step = {};  // may move weights
 };
 
@@ -59,7 +60,9 @@ class Session {
 
   [[nodiscard]] std::span<const float> logits() const { return logits_; }
   [[nodiscard]] std::uint64_t position() const { return position_; }
-  [[nodiscard]] std::uint64_t capacity() const { return cache_.capacity(); }
+  [[nodiscard]] std::uint64_t capacity() const { return spilled_ ? spilled_->capacity() : cache_.capacity(); }
+  // What the KV cache did on the disk; null when it is in memory.
+  [[nodiscard]] const KvUse* spilled() const { return spilled_ ? &spilled_->use() : nullptr; }
   // Forgets everything after the first `position` tokens, and all of an image that this would cut in two.
   void rewind(std::uint64_t position);
   // The position of the next token on every axis minus its place in the sequence: images take fewer positions
@@ -82,16 +85,15 @@ class Session {
     std::vector<FedImage> images;         // places in the sequence
   };
 
-  Session(const models::Decoder& decoder, threading::Pool& pool, memory::KvCache cache,
-          const SessionOptions& options)
+  Session(const models::Decoder& decoder, threading::Pool& pool, const SessionOptions& options)
       : decoder_(decoder),
         pool_(pool),
-        cache_(std::move(cache)),
         chunk_(options.chunk),
         trace_(options.trace),
         weights_(options.weights),
         before_step_(options.before_step) {}
 
+  Status make_cache(const SessionOptions& options);
   Status make_room();
   Status check(std::span<const std::int32_t> tokens) const;
   [[nodiscard]] bool fits(const ImageRows& image) const;
@@ -106,7 +108,8 @@ class Session {
 
   const models::Decoder& decoder_;
   threading::Pool& pool_;
-  memory::KvCache cache_;
+  memory::KvCache cache_;              // empty when it is
+  std::unique_ptr<KvStream> spilled_;  // to the disk
   std::uint64_t chunk_;
   monitoring::Trace* trace_;
   WeightStream* weights_;

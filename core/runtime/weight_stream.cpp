@@ -3,6 +3,7 @@
 #include "core/base/format.hpp"
 #include "core/base/log.hpp"
 #include "core/base/text.hpp"
+#include "core/runtime/read_wait.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -14,16 +15,10 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kNoItem = std::numeric_limits<std::size_t>::max();
-constexpr std::chrono::milliseconds kPatience{50};  // between two looks at whether the user wants to stop
-constexpr int kTries = 3;                           // of one tile, the first reading included
+constexpr int kTries = 3;  // of one tile, the first reading included
 
 std::uint64_t round_down(std::uint64_t value) { return value - value % WeightStream::kBlockBytes; }
 std::uint64_t round_up(std::uint64_t value) { return round_down(value + WeightStream::kBlockBytes - 1); }
-
-std::uint64_t nanoseconds(Clock::time_point at) {
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(at.time_since_epoch()).count());
-}
 
 std::span<std::byte> tile_of(std::span<std::byte> content, std::size_t tile) {
   const std::uint64_t begin = tile * memory::TileHashes::kTileBytes;
@@ -205,7 +200,7 @@ Status WeightStream::arrive(Item& item, const Stop& stop) {
     return read_here(item, item.trouble.value_or(out_of_use));
   }
   dispatch::Trouble trouble;
-  BELAY_TRY(wait_for(item, stop, trouble));
+  BELAY_TRY(wait_for(*item.read, stop, trouble));
   if (!trouble) {
     parts_.storage->count_success();
     return {};
@@ -213,16 +208,6 @@ Status WeightStream::arrive(Item& item, const Stop& stop) {
   parts_.storage->count_failure(*trouble);
   item.read.reset();
   return read_here(item, *trouble);
-}
-
-// Until the bytes are there or will not come; in short steps, so that a slow disk does not hold up the user.
-Status WeightStream::wait_for(Item& item, const Stop& stop, dispatch::Trouble& trouble) {
-  do {
-    BELAY_TRY(stop.check());
-    trouble = item.read->wait(nanoseconds(Clock::now() + kPatience));
-    if (trouble && trouble->code == BELAY_CANCELLED) return Error{ErrorCode::kInterrupted, "interrupted"};
-  } while (trouble && trouble->code == BELAY_TIMEOUT);
-  return {};
 }
 
 // The last link of the chain: the core, which reads when the bytes are needed.

@@ -113,7 +113,6 @@ class WeightStream {
   void start(Item& item);
   void restart(std::size_t item);
   Status arrive(Item& item, const Stop& stop);
-  Status wait_for(Item& item, const Stop& stop, dispatch::Trouble& trouble);
   Status read_here(Item& item, const dispatch::Failure& failure);
   Status verify(Item& item);
   Status repair(const Item& item, std::size_t tile);

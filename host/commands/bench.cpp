@@ -132,7 +132,8 @@ Result<int> bench_command(Options& options) {
   out["level"] = manifest::to_string(bench.settings.level);
   out["plugins"] = plugins;
   const runtime::Engine& engine = assembly->engine();
-  out["memory"]["tiers"] = tiers_json(bench.profile.memory, engine.plan().memory, engine.streamed());
+  out["memory"]["tiers"] =
+      tiers_json(bench.profile.memory, engine.plan().memory, {engine.streamed(), nullptr});
   out["fallbacks"] = to_json(assembly->engine().fallbacks());
   write_out(to_line(out) + "\n");
   return 0;

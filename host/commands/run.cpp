@@ -193,7 +193,8 @@ class Run {
     out["image_tokens"] = all_tokens(pictures_);
     out["sampling"] = to_json(sampling_);
     const runtime::Engine& engine = assembly_->engine();
-    out["memory"]["tiers"] = tiers_json(bench_.profile.memory, engine.plan().memory, engine.streamed());
+    out["memory"]["tiers"] =
+        tiers_json(bench_.profile.memory, engine.plan().memory, {engine.streamed(), session_->spilled()});
     out["memory"]["pressure"] = to_json(monitoring::read_pressure());
     const auto peak = monitoring::peak_rss_bytes();
     out["peak_rss_bytes"] = peak ? Json(*peak) : Json(nullptr);
@@ -218,6 +219,7 @@ class Run {
                  all_tokens(pictures_), preprocess_s_, vision_s_));
     }
     if (const runtime::StreamUse* streamed = assembly_->engine().streamed()) say(streamed_text(*streamed));
+    if (const runtime::KvUse* spilled = session_->spilled()) say(spilled_text(*spilled));
     for (const dispatch::Fallback& fallback : assembly_->engine().fallbacks()) {
       say(format("[fallback: {} from {} to {}, {} times: {}]", fallback.op, fallback.from, fallback.to,
                  fallback.count, fallback.reason));

@@ -48,6 +48,8 @@ TestEngine::TestEngine(const EngineSpec& spec) {
   options.relief = spec.relief;
   options.dispatch = spec.dispatch;
   options.threads = spec.threads;
+  options.spill_folder =
+      spec.spill_folder.empty() ? std::filesystem::path(BELAY_TEST_BINARY_DIR) / "spill" : spec.spill_folder;
   options.plugin_options = spec.plugin_options;
   auto assembly = runtime::Assembly::create(machine(), *registry_, *resolution, *std::move(file), options);
   REQUIRE_MESSAGE(assembly.ok(), (assembly.ok() ? std::string() : assembly.error().message));

@@ -26,6 +26,7 @@ struct EngineSpec {
   std::uint64_t context = 0;
   std::optional<std::uint64_t> memory_limit = {};  // beyond what the process holds already
   runtime::Engine::Relief relief = {};
+  std::filesystem::path spill_folder = {};  // empty: one of the tests
 };
 
 class TestEngine {
