@@ -50,7 +50,8 @@ runtime::PlanOptions plan_options(const Workbench& bench, const Needs& needs) {
   options.context = bench.settings.context.value_or(needs.context);
   options.image_patches = needs.image_patches;
   options.save_memory = bench.settings.balance == "memory";
-  if (!bench.settings.hardware) options.program_bytes = monitoring::rss_bytes().value_or(0) + kGrowth;
+  if (!bench.settings.hardware && !needs.shares_process)
+    options.program_bytes = monitoring::rss_bytes().value_or(0) + kGrowth;
   options.limit_is_set = bench.settings.memory_limit.has_value();
   options.memory_limit = options.limit_is_set ? bench.settings.memory_limit
                                               : usable_memory(bench.profile.memory, options.program_bytes);

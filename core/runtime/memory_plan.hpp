@@ -36,9 +36,10 @@ struct MemoryUse {
   std::uint64_t packed_bytes = 0;   // workspace, and packed weights that stand beside others
   std::uint64_t kv_bytes = 0;       // of a spilled cache what stays
   std::uint64_t scratch_bytes = 0;  // of the decoder, and of the encoder for the largest image
-  [[nodiscard]] std::uint64_t total() const {
-    return program_bytes + weights_bytes + ring_bytes + packed_bytes + kv_bytes + scratch_bytes;
+  [[nodiscard]] std::uint64_t of_model() const {
+    return weights_bytes + ring_bytes + packed_bytes + kv_bytes + scratch_bytes;
   }
+  [[nodiscard]] std::uint64_t total() const { return program_bytes + of_model(); }
 };
 
 struct MemoryPlan {

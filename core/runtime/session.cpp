@@ -129,11 +129,8 @@ Status Session::step(Feed& feed, std::size_t count, const LogitsSink& sink) {
   const monitoring::Span span(trace_, "step", {}, count);
   fill_inputs(feed, count);
   BELAY_TRY(body_->run(count, position_, inputs_));
-  if (sink) {
-    BELAY_TRY(hand_out_logits(count, sink));
-  } else if (feed.done + count == feed.input.tokens.size()) {
-    BELAY_TRY(compute_logits(count - 1, 1));
-  }
+  const bool is_last = feed.done + count == feed.input.tokens.size();
+  if (sink || is_last) BELAY_TRY(sink ? hand_out_logits(count, sink) : compute_logits(count - 1, 1));
   for (const FedImage& image : feed.images) {
     if (image.first >= position_ && image.first < position_ + count) images_.push_back(image);
   }

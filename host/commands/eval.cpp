@@ -50,7 +50,7 @@ class Side {
               const runtime::Stop& stop) {
     bench_.settings.context = context;
     bench_.settings.memory_limit = limit;
-    auto assembled = assemble(bench_, std::move(file), {}, {});
+    auto assembled = assemble(bench_, std::move(file), {.shares_process = true}, {});
     if (!assembled.ok() && limit && assembled.error().code == ErrorCode::kOutOfMemory) {
       return fail(ErrorCode::kOutOfMemory,
                   "{} (two runs at once: each may take half of what the weights leave of --memory-limit)",
@@ -68,7 +68,7 @@ class Side {
                      .optimizations = resolver::ids_of(bench_.resolution.optimizations),
                      .plugins = {},
                      .fallbacks = engine.fallbacks(),
-                     .planned_bytes = engine.plan().memory.use.total(),
+                     .planned_bytes = engine.plan().memory.use.of_model(),
                      .speeds = std::move(speeds)};
     for (const auto& [plugin, calls] : engine.calls()) side.plugins.push_back(plugin);
     return side;

@@ -43,35 +43,35 @@ class Naive {
   }
 
  private:
-  std::size_t number(const std::string& key) const { return *file_.get_u32(arch_ + "." + key); }
+  [[nodiscard]] std::size_t number(const std::string& key) const { return *file_.get_u32(arch_ + "." + key); }
 
-  Values matrix(const std::string& name) const {
+  [[nodiscard]] Values matrix(const std::string& name) const {
     const formats::TensorView& tensor = *file_.find(name);
     const auto* bytes = reinterpret_cast<const std::uint8_t*>(tensor.data.data());
     return reference::dequantise(tensor.dtype, {bytes, tensor.data.size()}).values;
   }
-  Values optional(const std::string& name) const {
+  [[nodiscard]] Values optional(const std::string& name) const {
     return file_.find(name) == nullptr ? Values{} : matrix(name);
   }
 
-  Values norm(const Values& x, const std::string& name) const {
+  [[nodiscard]] Values norm(const Values& x, const std::string& name) const {
     return reference::rms_norm(x, matrix(name + ".weight"), epsilon_);
   }
 
-  Values linear(const Values& x, const std::string& name, const Values& bias = {}) const {
+  [[nodiscard]] Values linear(const Values& x, const std::string& name, const Values& bias = {}) const {
     const auto& shape = file_.find(name)->shape;
     return reference::linear(x, matrix(name), bias, {x.size() / shape[1], shape[0], shape[1]});
   }
 
   // q or k: projected, normed where the architecture does, rotated
-  Values rotated(const Values& h, const std::string& which, std::size_t heads) const {
+  [[nodiscard]] Values rotated(const Values& h, const std::string& which, std::size_t heads) const {
     const std::string name = prefix_ + "attn_" + which;
     Values x = linear(h, name + ".weight", optional(name + ".bias"));
     if (file_.find(name + "_norm.weight") != nullptr) x = norm(x, name + "_norm");
     return reference::rope(rope_, x, heads, head_dim_, positions_, tokens_.size(), {});
   }
 
-  Values attention(const Values& h) const {
+  [[nodiscard]] Values attention(const Values& h) const {
     const std::size_t blocks = tokens_.size() / 64 + 1;
     Values k_cache(kv_heads_ * blocks * 64 * head_dim_);
     Values v_cache = k_cache;
@@ -87,7 +87,7 @@ class Naive {
     return linear(joined, prefix_ + "attn_output.weight");
   }
 
-  Values feed_forward(const Values& h) const {
+  [[nodiscard]] Values feed_forward(const Values& h) const {
     const Values gate = linear(h, prefix_ + "ffn_gate.weight");
     const Values up = linear(h, prefix_ + "ffn_up.weight");
     return linear(reference::silu_mul(gate, up), prefix_ + "ffn_down.weight");

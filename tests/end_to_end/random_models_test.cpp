@@ -13,7 +13,7 @@ using namespace belay;  // NOLINT(google-build-using-namespace)
 namespace {
 
 std::filesystem::path write_model(const test::TinyModelSpec& spec) {
-  const std::filesystem::path path = std::filesystem::path(BELAY_TEST_BINARY_DIR) / "random.gguf";
+  std::filesystem::path path = std::filesystem::path(BELAY_TEST_BINARY_DIR) / "random.gguf";
   const auto bytes = test::make_tiny_model(spec);
   std::ofstream(path, std::ios::binary)
       .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));

@@ -95,31 +95,36 @@ double perplexity(test::TestEngine& engine, std::span<const std::int32_t> ids, s
   return std::exp(nll / static_cast<double>(scored));
 }
 
-void check_plugins(const std::vector<std::string>& plugins, std::size_t window, const char* key) {
-  const auto model = test::smollm2();
-  if (!model) return;
-  CAPTURE((plugins.empty() ? std::string("default") : plugins[0]));
-  {
-    test::TestEngine minimal({.model = *model, .plugins = plugins, .context = 2048});
-    Distance distance;
-    for (const Json& run : goldens()["runs"]) {
-      add_run(distance, minimal, run);
-      const auto greedy = run["greedy_ids"].get<std::vector<std::int32_t>>();
-      CHECK(minimal.generate(run["prompt_ids"].get<std::vector<std::int32_t>>(), greedy.size()) == greedy);
-    }
-    MESSAGE("minimal: largest top-5 difference " << distance.worst_top5);
-    CHECK(distance.steps == 200);
-    CHECK(distance.same_argmax == 200);
-    CHECK(distance.worst_top5 <= 2e-3);
-    if (const auto ids = text_ids(minimal.assembly().file()); !ids.empty()) {
-      const double reference = goldens()["perplexity"][key]["ppl"].get<double>();
-      const double measured = perplexity(minimal, ids, window);
-      MESSAGE("minimal: perplexity " << measured << ", reference " << reference);
-      CHECK(std::abs(measured / reference - 1) <= 1e-4);
-    }
+void check_perplexity(const std::string& level, test::TestEngine& engine, std::size_t window, const char* key,
+                      double tolerance) {
+  const auto ids = text_ids(engine.assembly().file());
+  if (ids.empty()) return;
+  const double reference = goldens()["perplexity"][key]["ppl"].get<double>();
+  const double measured = perplexity(engine, ids, window);
+  MESSAGE(level << ": perplexity " << measured << ", reference " << reference);
+  CHECK(std::abs(measured / reference - 1) <= tolerance);
+}
+
+void check_minimal(const std::filesystem::path& model, const std::vector<std::string>& plugins,
+                   std::size_t window, const char* key) {
+  test::TestEngine minimal({.model = model, .plugins = plugins, .context = 2048});
+  Distance distance;
+  for (const Json& run : goldens()["runs"]) {
+    add_run(distance, minimal, run);
+    const auto greedy = run["greedy_ids"].get<std::vector<std::int32_t>>();
+    CHECK(minimal.generate(run["prompt_ids"].get<std::vector<std::int32_t>>(), greedy.size()) == greedy);
   }
+  MESSAGE("minimal: largest top-5 difference " << distance.worst_top5);
+  CHECK(distance.steps == 200);
+  CHECK(distance.same_argmax == 200);
+  CHECK(distance.worst_top5 <= 2e-3);
+  check_perplexity("minimal", minimal, window, key, 1e-4);
+}
+
+void check_moderate(const std::filesystem::path& model, const std::vector<std::string>& plugins,
+                    std::size_t window, const char* key) {
   test::TestEngine moderate(
-      {.model = *model, .plugins = plugins, .level = manifest::Level::kModerate, .context = 2048});
+      {.model = model, .plugins = plugins, .level = manifest::Level::kModerate, .context = 2048});
   Distance distance;
   for (const Json& run : goldens()["runs"]) add_run(distance, moderate, run);
   MESSAGE("moderate: " << distance.same_argmax << " of 200 argmax equal, largest top-5 difference "
@@ -127,12 +132,15 @@ void check_plugins(const std::vector<std::string>& plugins, std::size_t window, 
   CHECK(distance.clear_flips == 0);
   CHECK(distance.same_argmax >= 192);
   CHECK(distance.worst_top5 <= 1.2);
-  if (const auto ids = text_ids(moderate.assembly().file()); !ids.empty()) {
-    const double reference = goldens()["perplexity"][key]["ppl"].get<double>();
-    const double measured = perplexity(moderate, ids, window);
-    MESSAGE("moderate: perplexity " << measured << ", reference " << reference);
-    CHECK(std::abs(measured / reference - 1) <= 1e-2);
-  }
+  check_perplexity("moderate", moderate, window, key, 1e-2);
+}
+
+void check_plugins(const std::vector<std::string>& plugins, std::size_t window, const char* key) {
+  const auto model = test::smollm2();
+  if (!model) return;
+  CAPTURE((plugins.empty() ? std::string("default") : plugins[0]));
+  check_minimal(*model, plugins, window, key);
+  check_moderate(*model, plugins, window, key);
 }
 
 void check_alone(const std::string& plugin, std::size_t window, const char* key) {

@@ -42,6 +42,11 @@ bool only(const Report& report, const std::string& rule) {
                      [&](const Finding& finding) { return finding.rule == rule; });
 }
 
+bool found(const Report& report, const std::string& rule) {
+  return std::any_of(report.findings.begin(), report.findings.end(),
+                     [&](const Finding& finding) { return finding.rule == rule; });
+}
+
 // One run with the plugin's first kernel for the case.
 belay_status_t run_once(const LoadedPlugin& plugin, const OpCase& op_case, RunOperands& operands,
                         belay_error_t& error) {
@@ -113,9 +118,7 @@ TEST_CASE("a partial failure spoils outputs and nothing else") {
           return finding.rule == "status" || finding.rule == "value" || finding.rule == "nmse";
         });
     CHECK_MESSAGE(expected, op_case.label);
-    CHECK_MESSAGE(std::any_of(report.findings.begin(), report.findings.end(),
-                              [](const Finding& f) { return f.rule == "value"; }),
-                  op_case.label);
+    CHECK_MESSAGE(found(report, "value"), op_case.label);
   }
 }
 
@@ -164,9 +167,7 @@ TEST_CASE("throws_everywhere throws where it was told, and the host gets a statu
   for (const char* where : {"supports", "bind", "run"}) {
     const LoadedPlugin plugin("t", library("throws_everywhere"), {{"throw_in", where}});
     const Report report = check_case(plugin, op_case);
-    CHECK_MESSAGE(std::any_of(report.findings.begin(), report.findings.end(),
-                              [](const Finding& f) { return f.rule == "status"; }),
-                  where);
+    CHECK_MESSAGE(found(report, "status"), where);
   }
 }
 

@@ -47,8 +47,9 @@ TEST_CASE("each fault is found by its rule") {
       {"flushes_denormals", "float_state"},
       {"workspace_shrinks", "status"},
   };
-  for (const auto& [fault, rule] : faults) {
-    INFO(std::string(fault));
+  for (const auto& [name, rule] : faults) {
+    const std::string fault = name;
+    INFO(fault);
     const std::uint32_t state = _mm_getcsr();
     CHECK(found(run_broken(fault, add_case(7, 33, Fill::kNormal, 4)), rule));
     _mm_setcsr(state);

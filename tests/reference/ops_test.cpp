@@ -105,8 +105,8 @@ TEST_CASE("interleaved sections of Qwen3-VL") {
 
 TEST_CASE("attention over one key returns its value, and over equal keys the mean") {
   Attention shape{.causal = true, .scale = 1.0, .heads = 2, .kv_heads = 1, .d = 2, .position = 0};
-  Values k(2 * 64, 0.0);
-  Values v(2 * 64, 0.0);
+  Values k(std::size_t{2} * 64, 0.0);
+  Values v(k.size(), 0.0);
   kv_write(Values{1, 1, 1, 1}, 1, 2, 0, k);
   kv_write(Values{2, 4, 6, 8}, 1, 2, 0, v);
   const Values q = {1, 0, 0, 1, 1, 0, 0, 1};  // [2, 2, 2]

@@ -5,10 +5,12 @@
 #include "tests/core/formats/temporary_folder.hpp"
 #include "tests/support/doctest.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -210,7 +212,7 @@ TEST_CASE("what the writer writes, the reader reads") {
   const TensorView* layer = file->find("layer_in_0");
   REQUIRE(layer != nullptr);
   CHECK(layer->shape == std::vector<std::uint64_t>{2, 3});
-  CHECK(std::memcmp(layer->data.data(), floats.data(), sizeof floats) == 0);
+  CHECK(std::ranges::equal(layer->data, std::as_bytes(std::span(floats))));
   CHECK(reinterpret_cast<std::uintptr_t>(layer->data.data()) % alignof(float) == 0);
   CHECK(std::memcmp(file->find("input \"ids\"")->data.data(), ids.data(), sizeof ids) == 0);
   CHECK(file->find("count")->shape.empty());

@@ -67,16 +67,18 @@ TEST_CASE("GCC's own look at this CPU agrees") {
   BELAY_SAME("avx");
   BELAY_SAME("avx2");
   BELAY_SAME("fma");
-  BELAY_SAME("f16c");
   BELAY_SAME("bmi");
   BELAY_SAME("bmi2");
   BELAY_SAME("avx512f");
   BELAY_SAME("avx512vl");
   BELAY_SAME("avx512vnni");
   BELAY_SAME("avx512vbmi");
+#if !defined(__clang__)  // clang 14 and 16 refuse these names
+  BELAY_SAME("f16c");
   BELAY_SAME("x86-64-v2");
   BELAY_SAME("x86-64-v3");
   BELAY_SAME("x86-64-v4");
+#endif
 #undef BELAY_SAME
 }
 #endif

@@ -43,16 +43,16 @@ TEST_CASE("vectors, the vision encoder and blocks stay as they are") {
 }
 
 TEST_CASE("rows are the same on any number of threads, and what is not finite is named") {
-  std::vector<float> values = wave(64 * 96);
+  std::vector<float> values = wave(std::size_t{64} * 96);
   const graph::Weight weight = {"w", DType::kF32, {64, 96}, std::as_bytes(std::span<const float>(values))};
-  std::vector<std::byte> one(64 * 3 * 34);
+  std::vector<std::byte> one(std::size_t{64} * 3 * 34);
   std::vector<std::byte> two(one.size());
   threading::Pool single({.threads = 1});
   threading::Pool both({.threads = 2});
   REQUIRE(quantize(weight, DType::kQ8_0, one, single).ok());
   REQUIRE(quantize(weight, DType::kQ8_0, two, both).ok());
   CHECK(one == two);
-  values[70 * 5] = std::numeric_limits<float>::infinity();
+  values[std::size_t{70} * 5] = std::numeric_limits<float>::infinity();
   const Status refused = quantize(weight, DType::kQ8_0, two, both);
   REQUIRE_FALSE(refused.ok());
   CHECK(refused.error().code == ErrorCode::kBadInput);
@@ -60,7 +60,7 @@ TEST_CASE("rows are the same on any number of threads, and what is not finite is
 }
 
 TEST_CASE("blocks of a vision encoder are declared at once and made once") {
-  const std::vector<float> values = wave(4 * 64);
+  const std::vector<float> values = wave(std::size_t{4} * 64);
   Tensors tensors;
   for (const char* name :
        {"v.blk.0.ffn_up.weight", "mm.0.weight", "blk.0.ffn_up.weight", "v.patch_embd.weight"})
@@ -75,7 +75,7 @@ TEST_CASE("blocks of a vision encoder are declared at once and made once") {
   CHECK(tensors.find("v.blk.0.ffn_down.weight")->dtype == DType::kF32);
   threading::Pool pool({.threads = 2});
   REQUIRE(blocks->make(pool).ok());
-  std::vector<std::byte> expected(2 * 34);
+  std::vector<std::byte> expected(std::size_t{2} * 34);
   REQUIRE(formats::quantize_row(DType::kQ8_0, std::span(values).first(64), expected, 0).ok());
   const auto made = tensors.find("mm.0.weight")->data.first(expected.size());
   CHECK(std::equal(expected.begin(), expected.end(), made.begin()));

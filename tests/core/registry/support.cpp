@@ -91,7 +91,8 @@ SelfLauncher launcher() {
   return {.prefix = {},
           .program = BELAY_TEST_PROBE_HOST,
           .environment = {
-              "ASAN_OPTIONS=handle_segv=0:handle_sigbus=0:handle_sigill=0:handle_abort=0:handle_sigfpe=0"}};
+              "ASAN_OPTIONS=handle_segv=0:handle_sigbus=0:handle_sigill=0:handle_abort=0:handle_sigfpe=0",
+              "TSAN_OPTIONS=handle_segv=0:handle_sigbus=0:handle_sigill=0:handle_abort=0:handle_sigfpe=0"}};
 }
 
 RegistryOptions options(const fs::path& folder) {

@@ -8,9 +8,9 @@
 #include <random>
 #include <set>
 
-using namespace belay;
-using namespace belay::resolver;
-using namespace belay::resolver::test;
+using namespace belay;                  // NOLINT(google-build-using-namespace)
+using namespace belay::resolver;        // NOLINT(google-build-using-namespace)
+using namespace belay::resolver::test;  // NOLINT(google-build-using-namespace)
 
 namespace {
 

@@ -5,11 +5,12 @@
 #include "tests/core/resolver/oracle.hpp"
 #include "tests/support/doctest.hpp"
 
+#include <compare>
 #include <ctime>
 #include <string>
 
-using namespace belay::resolver;
-using namespace belay::resolver::test;
+using namespace belay::resolver;        // NOLINT(google-build-using-namespace)
+using namespace belay::resolver::test;  // NOLINT(google-build-using-namespace)
 
 namespace {
 
@@ -66,7 +67,7 @@ TEST_CASE("a dense conflict graph of equals stops at its budget") {
   const Solution solution = timed("G(400, 0.1), all equal, budget 20 000", problem);
   CHECK(solution.outcome == Outcome::kBounded);
   CHECK(solution.nodes <= 20'000);
-  CHECK(compare(solution.upper, solution.objective, problem.mode) > 0);
+  CHECK(std::is_gt(compare(solution.upper, solution.objective, problem.mode)));
 }
 
 TEST_CASE("a large sparse conflict graph of equals stops at its budget, too") {

@@ -7,10 +7,11 @@
 #include "tests/support/rapidcheck.hpp"
 
 #include <algorithm>
+#include <compare>
 #include <limits>
 
-using namespace belay::resolver;
-using namespace belay::resolver::test;
+using namespace belay::resolver;        // NOLINT(google-build-using-namespace)
+using namespace belay::resolver::test;  // NOLINT(google-build-using-namespace)
 
 namespace {
 
@@ -54,6 +55,7 @@ Dice from_numbers(std::vector<Index> numbers) {
 
 std::vector<std::string> names(const Problem& problem, const std::vector<Index>& selected) {
   std::vector<std::string> ids;
+  ids.reserve(selected.size());
   for (const Index index : selected) {
     ids.push_back(problem.candidates[index].id + "#" + std::to_string(problem.candidates[index].version));
   }
@@ -212,7 +214,7 @@ TEST_CASE("a spent budget still gives a feasible selection below its bound, alwa
     for (Index i = 0; i < best->size(); ++i) {
       if ((*best)[i]) best_indices.push_back(i);
     }
-    REQUIRE(compare(solution.upper, evaluate(problem, best_indices), problem.mode) >= 0);
+    REQUIRE(std::is_gteq(compare(solution.upper, evaluate(problem, best_indices), problem.mode)));
     if (solution.outcome == Outcome::kOptimal) REQUIRE(found == *best);
   }
 }

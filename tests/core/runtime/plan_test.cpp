@@ -10,7 +10,27 @@ using namespace belay::runtime;  // NOLINT(google-build-using-namespace)
 
 namespace {
 
-// One layer of attention over embeddings of 64, and a head.
+// One layer of attention over embeddings of 64.
+graph::Graph small_body() {
+  graph::Builder build;
+  const auto ids = build.input("ids", DType::kI32, {graph::kTokens});
+  const auto x = build.embed("embed", ids, build.weight({"table", DType::kQ8_0, {100, 64}, {}}));
+  build.set_layer(0);
+  const auto q = build.reshape(x, {graph::kTokens, 2, 32});
+  const auto y = build.reshape(build.attention("attend", q, build.kv_write("write", q, q, DType::kF32)),
+                               {graph::kTokens, 64});
+  const auto sum = build.add("sum", x, y);
+  return *std::move(build).finish({sum});
+}
+
+graph::Graph small_head() {
+  graph::Builder build;
+  const auto hidden = build.input("hidden", DType::kF32, {graph::kTokens, 64});
+  const auto table = build.weight({"table", DType::kQ8_0, {100, 64}, {}});
+  const auto output = build.linear("output", hidden, {table});
+  return *std::move(build).finish({output});
+}
+
 models::Model small_model() {
   models::Model model;
   models::Decoder& decoder = model.decoder;
@@ -20,18 +40,8 @@ models::Model small_model() {
   decoder.config.width = 64;
   decoder.config.vocab_size = 100;
   decoder.config.context_length = 1000;
-  graph::Builder build;
-  const auto ids = build.input("ids", DType::kI32, {graph::kTokens});
-  const auto x = build.embed("embed", ids, build.weight({"table", DType::kQ8_0, {100, 64}, {}}));
-  build.set_layer(0);
-  const auto q = build.reshape(x, {graph::kTokens, 2, 32});
-  const auto y = build.reshape(build.attention("attend", q, build.kv_write("write", q, q, DType::kF32)),
-                               {graph::kTokens, 64});
-  decoder.body = *std::move(build).finish({build.add("sum", x, y)});
-  graph::Builder head;
-  const auto hidden = head.input("hidden", DType::kF32, {graph::kTokens, 64});
-  const auto output = head.weight({"table", DType::kQ8_0, {100, 64}, {}});
-  decoder.head = *std::move(head).finish({head.linear("output", hidden, {output})});
+  decoder.body = small_body();
+  decoder.head = small_head();
   return model;
 }
 

@@ -279,8 +279,8 @@ TEST_CASE("the same seed gives the same tokens, another seed others") {
   const Logits logits = random_logits(1000, 1, 1);
   const auto run = [&](std::uint64_t seed) {
     Sampler sampler({1, 0, 1, seed});
-    std::vector<std::int32_t> ids;
-    for (int i = 0; i < 50; ++i) ids.push_back(pick(sampler, logits));
+    std::vector<std::int32_t> ids(50);
+    for (std::int32_t& id : ids) id = pick(sampler, logits);
     return ids;
   };
   CHECK(run(1) == run(1));
@@ -300,16 +300,19 @@ TEST_CASE("a failed call does not advance the draws") {
 TEST_CASE("extreme temperatures and logits stay in range") {
   const float largest = std::numeric_limits<float>::max();
   const float smallest = std::numeric_limits<float>::denorm_min();
+  std::vector<SamplingOptions> extremes;
+  for (const float temperature : {smallest, 1e-6F, 1.0F, largest}) {
+    for (const float top_p : {smallest, 0.5F, 1.0F}) {
+      for (const int top_k : {0, 1, 2, std::numeric_limits<int>::max()})
+        extremes.push_back(with_min_p({temperature, top_k, top_p, 1}, top_k == 1 ? smallest : 0.5F));
+    }
+  }
   for (const Logits& logits :
        {Logits{largest, -largest, 0}, Logits{0, 0, 0}, Logits{-largest, -kInfinity, -largest}}) {
-    for (const float temperature : {smallest, 1e-6F, 1.0F, largest}) {
-      for (const float top_p : {smallest, 0.5F, 1.0F}) {
-        for (const int top_k : {0, 1, 2, std::numeric_limits<int>::max()}) {
-          Sampler sampler(with_min_p({temperature, top_k, top_p, 1}, top_k == 1 ? smallest : 0.5F));
-          for (int i = 0; i < 20; ++i)
-            CHECK(logits[static_cast<std::size_t>(pick(sampler, logits))] > -kInfinity);
-        }
-      }
+    for (const SamplingOptions& options : extremes) {
+      Sampler sampler(options);
+      for (int i = 0; i < 20; ++i)
+        CHECK(logits[static_cast<std::size_t>(pick(sampler, logits))] > -kInfinity);
     }
   }
   Sampler cold({smallest, 0, 1, 1});

@@ -45,7 +45,7 @@ class Host {
   // workers. Work that fits one range runs inline, without asking the host. Allocates nothing. An exception
   // in the body becomes BELAY_INTERNAL after all ranges are done.
   template <class Body>
-  belay_status_t parallel_for(uint64_t count, uint64_t grain, Body&& body) const noexcept {
+  [[nodiscard]] belay_status_t parallel_for(uint64_t count, uint64_t grain, Body&& body) const noexcept {
     static_assert(std::is_invocable_v<Body&, uint64_t, uint64_t, uint32_t>);
     using Function = std::remove_reference_t<Body>;
     struct Job {
