@@ -53,8 +53,8 @@ class MappedFile {
 };
 
 // Gives back the memory of the whole pages in a range of a mapped file, which are read from the file again
-// when they are needed: for bytes that were read once and are not needed soon. Any other memory would lose
-// its bytes.
+// when they are needed: for bytes that were read once and are not needed soon. Any other memory loses its
+// bytes, and is 0 when it is read.
 void forget_pages(std::span<const std::byte> mapped);
 
 // Fills `to` with the bytes of a file from `offset` on, and leaves nothing of them in the system's cache. For

@@ -12,12 +12,6 @@
 namespace belay::dispatch {
 namespace {
 
-belay_error_t empty_error() {
-  belay_error_t error = {};
-  error.struct_size = sizeof error;
-  return error;
-}
-
 std::string refusal_text(const belay_support_t& answer) {
   const std::string_view detail(answer.detail, ::strnlen(answer.detail, sizeof answer.detail));
   return format("not supported: {}",
@@ -131,8 +125,10 @@ void Dispatcher::skip_unusable(Node& node) {
   }
 }
 
-std::uint64_t Dispatcher::workspace_bytes(std::uint64_t max_tokens) {
-  std::uint64_t most = 0;
+// `visit(index, compute, op, form)` for the head of every chain that can say what it packs; others are heard
+// when they are bound.
+template <class Visit>
+void Dispatcher::for_each_head(Visit visit) {
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     if (nodes_[i].active == nodes_[i].links.size()) continue;
     Backend& backend = *nodes_[i].links[nodes_[i].active].backend;
@@ -140,16 +136,23 @@ std::uint64_t Dispatcher::workspace_bytes(std::uint64_t max_tokens) {
     if (!compute.ok()) continue;
     const OpDescription description(graph_, graph_.nodes[i], backend.numerics());
     const belay_op_t op = description.op();
-    const auto form = ask_form(*compute, op);
-    if (!form.ok() || (form->layout != BELAY_LAYOUT_ROW && form->optional == 0)) continue;
+    if (const auto form = ask_form(*compute, op); form.ok()) visit(i, *compute, op, *form);
+  }
+}
+
+std::uint64_t Dispatcher::workspace_bytes(std::uint64_t max_tokens) {
+  std::uint64_t most = 0;
+  for_each_head([&](std::size_t, const Compute& compute, const belay_op_t& op, const belay_packed_t& form) {
+    if (form.layout != BELAY_LAYOUT_ROW && form.optional == 0) return;
     belay_error_t error = empty_error();
     belay_kernel_t* kernel = nullptr;
-    if (compute->table->bind(compute->instance, &op, nullptr, 0, &kernel, &error) != BELAY_OK) continue;
+    const belay_status_t bound = compute.table->bind(compute.instance, &op, nullptr, 0, &kernel, &error);
+    if (bound != BELAY_OK || kernel == nullptr) return;
     std::uint64_t bytes = 0;
-    const bool said = compute->table->workspace(kernel, max_tokens, &bytes, &error) == BELAY_OK;
+    const bool said = compute.table->workspace(kernel, max_tokens, &bytes, &error) == BELAY_OK;
     if (said) most = std::max(most, bytes);
-    compute->table->release(kernel);
-  }
+    compute.table->release(kernel);
+  });
   return most;
 }
 
@@ -238,18 +241,12 @@ Status Dispatcher::bind_link(std::size_t index, const belay_op_t& op, const Comp
   return reserve_workspace(link);
 }
 
-// What the heads of all chains will take for packed weights; a plugin that cannot say is heard in pack().
+// What the heads of all chains will take for packed weights.
 std::uint64_t Dispatcher::room_for_heads() {
   std::uint64_t total = 0;
-  for (std::size_t i = 0; i < nodes_.size(); ++i) {
-    if (nodes_[i].active == nodes_[i].links.size()) continue;
-    Backend& backend = *nodes_[i].links[nodes_[i].active].backend;
-    const auto compute = backend.compute();
-    if (!compute.ok()) continue;
-    const OpDescription description(graph_, graph_.nodes[i], backend.numerics());
-    const auto form = ask_form(*compute, description.op());
-    if (form.ok() && is_to_pack(i, *form)) total += PackedWeights::room_for(*form);
-  }
+  for_each_head([&](std::size_t index, const Compute&, const belay_op_t&, const belay_packed_t& form) {
+    if (is_to_pack(index, form)) total += PackedWeights::room_for(form);
+  });
   return total;
 }
 

@@ -143,6 +143,8 @@ class Dispatcher {
   void unbind(Link& link);
   Status make_ready(std::size_t index, Link& link);
   Status bind_link(std::size_t index, const belay_op_t& op, const Compute& compute, Link& link);
+  template <class Visit>
+  void for_each_head(Visit visit);
   [[nodiscard]] std::uint64_t room_for_heads();
   [[nodiscard]] bool has_weight_at(std::size_t index, graph::Home home) const;
   [[nodiscard]] bool is_to_pack(std::size_t index, const belay_packed_t& form) const;

@@ -16,6 +16,13 @@ struct Failure {
   std::string message;
 };
 
+// What a call is given to fill.
+[[nodiscard]] inline belay_error_t empty_error() {
+  belay_error_t error = {};
+  error.struct_size = sizeof error;
+  return error;
+}
+
 // "OOM_HOST", "DEVICE_LOST", ...: codes as output shows them.
 [[nodiscard]] std::string_view status_name(belay_status_t code);
 [[nodiscard]] std::string_view scope_name(std::int32_t scope);

@@ -2,6 +2,7 @@
 
 #include "core/base/checked.hpp"
 #include "core/base/format.hpp"
+#include "core/base/mapped_file.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -43,7 +44,7 @@ Result<std::span<std::byte>> PackedWeights::take(const belay_packed_t& form) {
 }
 
 void PackedWeights::give_back(std::span<std::byte> taken) {
-  memory::forget(taken);
+  forget_pages(taken);  // no file has these bytes: they are lost, as is wanted
   given_back_ += taken.size();
 }
 

@@ -11,12 +11,6 @@ namespace {
 
 constexpr std::uint32_t kMostBlockBytes = 65536;  // by the ABI
 
-belay_error_t empty_error() {
-  belay_error_t error = {};
-  error.struct_size = sizeof error;
-  return error;
-}
-
 Trouble trouble_of(belay_status_t status, const belay_error_t& error) {
   return status == BELAY_OK ? Trouble() : Trouble(describe(status, error));
 }
@@ -37,7 +31,7 @@ Result<StorageFile::Info> StorageFile::info() const {
   if (!std::has_single_bit(said.block_bytes) || said.block_bytes > kMostBlockBytes)
     return fail(ErrorCode::kGeneral, "blocks of {} bytes; the ABI allows powers of two up to {}",
                 said.block_bytes, kMostBlockBytes);
-  return Info{said.block_bytes, said.file_bytes, said.direct != 0,
+  return Info{said.block_bytes, said.file_bytes,
               printable(std::string_view(said.method.data, said.method.size), 100)};
 }
 
@@ -64,7 +58,8 @@ Result<StorageTable> Storage::table() {
   return *table_;
 }
 
-Result<StorageFile> Storage::open(const std::filesystem::path& file) {
+Result<StorageFile> Storage::open(const std::filesystem::path& file, std::uint64_t unit,
+                                  StorageFile::Info& info) {
   BELAY_TRY_ASSIGN(const StorageTable storage, table());
   belay_error_t error = empty_error();
   belay_file_t* opened = nullptr;
@@ -73,7 +68,11 @@ Result<StorageFile> Storage::open(const std::filesystem::path& file) {
       storage.table->file_open(storage.instance, {path.data(), path.size()}, &opened, &error);
   if (status != BELAY_OK) return Error{ErrorCode::kGeneral, text(describe(status, error))};
   if (opened == nullptr) return Error{ErrorCode::kGeneral, "file_open: OK, and no file"};
-  return StorageFile(storage, opened);
+  StorageFile made(storage, opened);
+  BELAY_TRY_ASSIGN(info, made.info());
+  if (unit % info.block_bytes != 0)
+    return fail(ErrorCode::kGeneral, "its blocks have {} bytes, what is read has {}", info.block_bytes, unit);
+  return made;
 }
 
 void Storage::prepare(std::span<std::byte> memory) {

@@ -45,13 +45,13 @@ class StorageFile {
   struct Info {
     std::uint64_t block_bytes = 1;
     std::uint64_t file_bytes = 0;
-    bool direct = false;
     std::string method;
   };
 
   StorageFile(StorageTable storage, belay_file_t* file)
       : file_(file, storage.table->file_close), storage_(storage) {}
 
+  // As it is read at the moment; blocks and size stay what they are.
   [[nodiscard]] Result<Info> info() const;
   // Starts reading; `read` is set when that went well.
   [[nodiscard]] Trouble read(std::span<const belay_extent_t> extents, std::optional<StorageRead>& read);
@@ -68,7 +68,10 @@ class Storage {
 
   [[nodiscard]] const std::string& id() const { return id_; }
 
-  [[nodiscard]] Result<StorageFile> open(const std::filesystem::path& file);
+  // Opens a file that is read in multiples of `unit` bytes, and says how in `info`. An error, too, when the
+  // plugin's blocks do not fit into that.
+  [[nodiscard]] Result<StorageFile> open(const std::filesystem::path& file, std::uint64_t unit,
+                                         StorageFile::Info& info);
   // Announces the memory that reads will go to; nothing ends that.
   void prepare(std::span<std::byte> memory);
 

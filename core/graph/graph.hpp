@@ -95,6 +95,11 @@ struct Graph {
 // The type by which a node's chain is grouped: of its first weight, or of its cache, or of its activations.
 [[nodiscard]] DType grouping_dtype(const Graph& graph, const Node& node);
 
+// Whether a value is the keys or the values of a layer, which stay from step to step.
+[[nodiscard]] inline bool is_cache(const Value& value) {
+  return value.kind == ValueKind::kKeyCache || value.kind == ValueKind::kValueCache;
+}
+
 // Bytes of a value at a step of `tokens` tokens.
 [[nodiscard]] std::uint64_t value_bytes(const Value& value, std::uint64_t tokens);
 

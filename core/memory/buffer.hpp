@@ -54,8 +54,4 @@ class Buffer {
   std::size_t size_ = 0;
 };
 
-// Gives the whole pages in a part of a buffer back to the system. Its bytes are lost, and 0 when they are
-// read.
-void forget(std::span<std::byte> part);
-
 }  // namespace belay::memory

@@ -3,7 +3,6 @@
 #include "core/memory/buffer.hpp"
 
 #include <sys/mman.h>
-#include <unistd.h>
 
 namespace belay::memory {
 
@@ -22,13 +21,6 @@ Result<Buffer> Buffer::allocate(std::uint64_t bytes, std::string_view purpose, P
   buffer.data_ = static_cast<std::byte*>(address);
   buffer.size_ = bytes;
   return buffer;
-}
-
-void forget(std::span<std::byte> part) {
-  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const auto begin = (reinterpret_cast<std::uintptr_t>(part.data()) + page - 1) / page * page;
-  const auto end = reinterpret_cast<std::uintptr_t>(part.data() + part.size()) / page * page;
-  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 
 Buffer::~Buffer() {

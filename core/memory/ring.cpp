@@ -1,7 +1,6 @@
 #include "core/memory/ring.hpp"
 
 #include <algorithm>
-#include <numeric>
 
 namespace belay::memory {
 namespace {

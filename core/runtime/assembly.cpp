@@ -80,9 +80,9 @@ Result<std::unique_ptr<Assembly>> Assembly::create(const hardware::Profile& prof
   BELAY_TRY_ASSIGN(assembly->vision_blocks_, declare_vision_blocks(assembly->file_, optimizations));
   BELAY_TRY_ASSIGN(assembly->model_, models::build_model(assembly->file_, cache_dtype(optimizations)));
   const auto manifests = selected_manifests(registry, resolution);
-  PlanOptions wanted = with_choices(options.plan, optimizations);
-  const std::uint64_t weights_bytes = assembly->file_.tensors().bytes();
-  BELAY_TRY_ASSIGN(Plan plan, make_plan(assembly->model_, weights_bytes, manifests, wanted));
+  const PlanOptions wanted = with_choices(options.plan, optimizations);
+  BELAY_TRY_ASSIGN(Plan plan,
+                   make_plan(assembly->model_, assembly->file_.tensors().bytes(), manifests, wanted));
   assembly->pool_ = make_pool(profile, optimizations, options.threads);
   assembly->services_ = assembly->make_services(profile, options);
   assembly->choose_storage(manifests);
@@ -95,19 +95,29 @@ Result<std::unique_ptr<Assembly>> Assembly::create(const hardware::Profile& prof
   }
   BELAY_TRY_ASSIGN(assembly->engine_,
                    Engine::create(assembly->model_, std::move(plan), std::move(backends), options.dispatch));
-  wanted.workspace_bytes = assembly->engine_->workspace_bytes();  // only the opened plugins know it
-  BELAY_TRY_ASSIGN(Plan sized, make_plan(assembly->model_, weights_bytes, manifests, wanted));
-  assembly->engine_->resize(std::move(sized.memory));
-  if (assembly->engine_->plan().memory.kv_spilled_bytes > 0) {
-    assembly->engine_->spill({options.spill_folder, assembly->storage_ ? &*assembly->storage_ : nullptr,
-                              assembly->engine_->fallback_log(), *assembly->pool_, options.dispatch.strict});
-  }
-  const WeightStream::Parts parts = {assembly->file_, assembly->storage_ ? &*assembly->storage_ : nullptr,
-                                     assembly->engine_->fallback_log(), *assembly->pool_};
-  assembly->engine_->stream(
-      std::make_unique<WeightStream>(assembly->model_.decoder.body, parts, options.dispatch.strict),
-      options.relief);
+  BELAY_TRY(assembly->size_memory(wanted));
+  assembly->prepare_streaming(options);
   return assembly;
+}
+
+// The plan's memory once more, now that the opened plugins can say what they need.
+Status Assembly::size_memory(const PlanOptions& wanted) {
+  const MemoryPlan& first = engine_->plan().memory;
+  MemoryUse use = first.whole;
+  use.packed_bytes = engine_->workspace_bytes();
+  BELAY_TRY_ASSIGN(MemoryPlan sized, plan_memory(model_, use, first.context, wanted));
+  engine_->resize(std::move(sized));
+  return {};
+}
+
+void Assembly::prepare_streaming(const AssemblyOptions& options) {
+  dispatch::Storage* storage = storage_ ? &*storage_ : nullptr;
+  dispatch::FallbackLog& fallbacks = engine_->fallback_log();
+  const bool strict = options.dispatch.strict;
+  if (engine_->plan().memory.kv_spilled_bytes > 0)
+    engine_->spill({options.spill_folder, storage, fallbacks, *pool_, strict});
+  const WeightStream::Parts parts = {file_, storage, fallbacks, *pool_};
+  engine_->stream(std::make_unique<WeightStream>(model_.decoder.body, parts, strict), options.relief);
 }
 
 void Assembly::choose_storage(std::span<const manifest::Manifest* const> selected) {
@@ -137,8 +147,6 @@ Prediction Assembly::predict() {
   }
   return runtime::predict(token_bytes(model_.decoder, layers), speeds);
 }
-
-Status Assembly::bind() { return engine_->bind(); }
 
 // The kernels first, then the plugins, which may still ask for their services while they close.
 Assembly::~Assembly() {

@@ -53,11 +53,8 @@ class Assembly {
   [[nodiscard]] const models::Decoder& decoder() const { return model_.decoder; }
   [[nodiscard]] threading::Pool& pool() { return *pool_; }
   [[nodiscard]] Engine& engine() { return *engine_; }
-  // Packs and binds what the plan says of the decoder, and prepares to stream what has no place in memory.
-  // Then sessions may be made.
-  [[nodiscard]] Status bind();
   // What the plan's decoding will reach on this machine; measures its memory and, when layers are streamed,
-  // its disk, which takes some tenths of a second. Before bind().
+  // its disk, which takes some tenths of a second. Before the engine is bound.
   [[nodiscard]] Prediction predict();
   // Encodes images, for a model that does; its weights are made and bound at this call. `stop` must outlive
   // it.
@@ -67,6 +64,8 @@ class Assembly {
   Assembly(registry::Registry& registry, models::ModelFile file)
       : registry_(registry), file_(std::move(file)) {}
   void choose_storage(std::span<const manifest::Manifest* const> selected);
+  Status size_memory(const PlanOptions& wanted);
+  void prepare_streaming(const AssemblyOptions& options);
   [[nodiscard]] std::unique_ptr<registry::HostServices> make_services(const hardware::Profile& profile,
                                                                       const AssemblyOptions& options) const;
 

@@ -12,10 +12,6 @@ namespace {
 
 constexpr std::size_t kNoSlot = std::numeric_limits<std::size_t>::max();
 
-bool is_cache(const graph::Value& value) {
-  return value.kind == graph::ValueKind::kKeyCache || value.kind == graph::ValueKind::kValueCache;
-}
-
 // The memory in which the kernels find the cache of one layer.
 template <class Cache>
 belay_tensor_t view_of(Cache& cache, const graph::Value& value) {
@@ -77,7 +73,7 @@ void Executor::lay_out_values(const Memory& memory, std::uint64_t max_tokens) {
   tensors_.reserve(graph_->values.size());
   for (std::size_t id = 0; id < graph_->values.size(); ++id) {
     const graph::Value& value = graph_->values[id];
-    if (is_cache(value)) {
+    if (graph::is_cache(value)) {
       tensors_.push_back(memory.spilled != nullptr ? view_of(*memory.spilled, value)
                                                    : view_of(*memory.cache, value));
       continue;
@@ -107,7 +103,7 @@ void Executor::set_tokens(std::uint64_t tokens) {
   tokens_ = tokens;
   for (std::size_t id = 0; id < tensors_.size(); ++id) {
     const graph::Value& value = graph_->values[id];
-    if (is_cache(value)) continue;
+    if (graph::is_cache(value)) continue;
     for (std::uint32_t axis = 0; axis < value.shape.size(); ++axis) {
       if (value.shape[axis] < 0)
         memory::resize(tensors_[id], axis, graph::resolve(value.shape[axis], tokens));

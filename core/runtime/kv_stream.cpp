@@ -4,7 +4,6 @@
 #include "core/base/format.hpp"
 #include "core/base/log.hpp"
 #include "core/base/text.hpp"
-#include "core/runtime/read_wait.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -34,10 +33,6 @@ memory::KvCacheShape with(memory::KvCacheShape shape, std::uint32_t layers, std:
   shape.layers = layers;
   shape.positions = positions;
   return shape;
-}
-
-bool is_cache(const graph::Value& value) {
-  return value.kind == graph::ValueKind::kKeyCache || value.kind == graph::ValueKind::kValueCache;
 }
 
 }  // namespace
@@ -86,7 +81,7 @@ void KvStream::find_touches(const graph::Graph& graph) {
   std::vector<std::size_t> last(layers_, graph.nodes.size());
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
     const auto touch = [&](graph::ValueId id) {
-      if (!is_cache(graph.values[id])) return;
+      if (!graph::is_cache(graph.values[id])) return;
       const auto layer = static_cast<std::uint32_t>(graph.values[id].layer);
       if (last[layer] == graph.nodes.size()) touches_[n].begins = layer;
       last[layer] = n;
@@ -101,17 +96,15 @@ void KvStream::find_touches(const graph::Graph& graph) {
 
 void KvStream::open_for_plugin() {
   if (parts_.storage == nullptr) return;
-  auto opened = parts_.storage->open(file_.path());
-  auto info = opened.ok() ? opened->info() : Result<dispatch::StorageFile::Info>(opened.error());
-  if (info.ok() && block_bytes_ % info->block_bytes == 0) {
-    use_.method = info->method;
+  dispatch::StorageFile::Info info;
+  auto opened = parts_.storage->open(file_.path(), block_bytes_, info);
+  if (opened.ok()) {
+    use_.method = info.method;
     plugin_file_.emplace(*std::move(opened));
     return;
   }
   log(LogLevel::kWarn, "{} does not read the spilled KV cache, Belay reads it itself, not ahead: {}",
-      parts_.storage->id(),
-      info.ok() ? format("its blocks have {} bytes, those of the cache {}", info->block_bytes, block_bytes_)
-                : info.error().message);
+      parts_.storage->id(), opened.error().message);
 }
 
 std::span<std::byte> KvStream::in_slot(std::uint32_t layer, std::uint64_t strip, std::uint64_t block,
@@ -126,7 +119,7 @@ std::byte* KvStream::in_tail(std::uint32_t layer, std::uint64_t strip) {
 
 void KvStream::restart(std::uint32_t layer) {
   for (Slot& slot : slots_) {
-    slot.read.reset();
+    slot.read.end();
     slot.taken = false;
   }
   done_ = started_ = layer;
@@ -151,15 +144,12 @@ void KvStream::start(std::uint32_t layer, std::uint64_t position) {
   slot.blocks = position / BELAY_KV_BLOCK;
   // A step that begins before the block that is in the tail needs a part of one that was written.
   if (slot.blocks < ends_[layer] / BELAY_KV_BLOCK && position % BELAY_KV_BLOCK != 0) ++slot.blocks;
-  if (slot.blocks == 0 || !plugin_file_ || !parts_.storage->healthy()) return;
+  if (slot.blocks == 0 || !plugin_file_) return;
   for (std::uint64_t strip = 0; strip < strips_; ++strip) {
     const std::span<std::byte> to = in_slot(layer, strip, 0, slot.blocks);
     extents_[strip] = {block_index(layer, strip, 0) * block_bytes_, to.size(), to.data()};
   }
-  if (const dispatch::Trouble trouble = plugin_file_->read(extents_, slot.read)) {
-    slot.read.reset();
-    parts_.storage->count_failure(*trouble);
-  }
+  slot.read.start(*parts_.storage, *plugin_file_, extents_);
 }
 
 Status KvStream::acquire(std::size_t node, const Step& step, const Stop& stop) {
@@ -203,17 +193,12 @@ Status KvStream::arrive(std::uint32_t layer, const Stop& stop) {
   if (slot.blocks == 0) return {};
   const Waiting waiting(use_.wait_s);
   use_.read_bytes += strips_ * slot.blocks * block_bytes_;
-  dispatch::Trouble trouble = dispatch::Failure{BELAY_IO, BELAY_SCOPE_OP, "the read could not be started"};
-  if (slot.read) {
-    BELAY_TRY(wait_for(*slot.read, stop, trouble));
-    slot.read.reset();
-    if (!trouble) {
-      parts_.storage->count_success();
-      return {};
-    }
-    parts_.storage->count_failure(*trouble);
+  if (plugin_file_) {
+    dispatch::Trouble trouble;
+    BELAY_TRY(slot.read.arrive(*parts_.storage, stop, trouble));
+    if (!trouble) return {};
+    BELAY_TRY(fell_back(*trouble));
   }
-  if (plugin_file_) BELAY_TRY(fell_back(*trouble));
   return read_here(layer);
 }
 

@@ -19,6 +19,7 @@
 #include "core/graph/graph.hpp"
 #include "core/memory/kv_cache.hpp"
 #include "core/memory/spill_file.hpp"
+#include "core/runtime/ahead_read.hpp"
 #include "core/runtime/stop.hpp"
 #include "core/threading/pool.hpp"
 
@@ -93,7 +94,7 @@ class KvStream {
     std::uint64_t position = 0;  // of the step that it is filled for
     std::uint64_t blocks = 0;    // of every strip that come from the file
     bool taken = false;          // by the layer that runs
-    std::optional<dispatch::StorageRead> read;
+    AheadRead read;
   };
 
   KvStream(const memory::KvCacheShape& shape, const Parts& parts, memory::SpillFile file);

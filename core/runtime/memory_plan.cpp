@@ -43,7 +43,7 @@ class Fit {
       : model_(model), options_(options), layers_(layer_bytes(model.decoder)) {
     plan_.context = context;
     plan_.cache = model.decoder.cache;
-    plan_.use = use;
+    plan_.whole = plan_.use = use;
     if (options.may_stream) plan_.layer_bytes = layers_;
     streamable_ = streamable_bytes(model.decoder, 0);
     if (model.vision) image_bytes_ = scratch_bytes(model.vision->graph, options.image_patches);

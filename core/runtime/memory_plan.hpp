@@ -20,7 +20,6 @@ struct MemoryOptions {
   std::optional<std::uint64_t> memory_limit;  // bytes for everything together
   bool limit_is_set = true;                   // by the user; else it is what the machine has to give
   std::uint64_t program_bytes = 0;            // what the process holds already
-  std::uint64_t workspace_bytes = 0;          // of the operators, once the plugins have said it
   bool may_stream = false;                    // what does not fit may be read while the model runs
   bool save_memory = false;                   // then rather a smaller step than fewer layers in memory
 };
@@ -46,6 +45,7 @@ struct MemoryPlan {
   std::uint64_t context = 0;
   std::uint64_t chunk = kMostChunk;  // tokens of a step at most
   DType cache = DType::kF32;
+  MemoryUse whole;  // what it was made of: everything in memory, no scratch yet
   MemoryUse use;
   memory::LayerPlacement layers;                // in memory, or streamed from the tier "disk"
   std::vector<memory::LayerBytes> layer_bytes;  // of each layer, by what can be streamed; empty: none may be

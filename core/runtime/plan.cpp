@@ -89,7 +89,6 @@ Result<Plan> make_plan(const models::Model& model, std::uint64_t weights_bytes,
     return fail(ErrorCode::kOutOfMemory, "a KV cache of {} positions is larger than memory can be", context);
   MemoryUse use;
   use.program_bytes = options.program_bytes;
-  use.packed_bytes = options.workspace_bytes;
   use.weights_bytes = weights_bytes;
   use.kv_bytes = *kv;
   BELAY_TRY_ASSIGN(plan.memory, plan_memory(model, use, context, options));

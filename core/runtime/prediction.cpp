@@ -93,10 +93,9 @@ std::optional<double> measure_disk(dispatch::Storage& storage, const std::filesy
   offset -= offset % kBlock;
   bytes -= bytes % kBlock;
   auto buffer = memory::Buffer::allocate(bytes, "a measurement", memory::Pages::kLarge);
-  auto opened = storage.open(std::filesystem::absolute(file));
+  dispatch::StorageFile::Info info;
+  auto opened = storage.open(std::filesystem::absolute(file), kBlock, info);
   if (!buffer.ok() || !opened.ok()) return std::nullopt;
-  const auto info = opened->info();
-  if (!info.ok() || info->block_bytes > kBlock) return std::nullopt;
   std::fill_n(buffer->data(), buffer->size(), std::byte{1});  // pages that are there, as the ring's are
   storage.prepare({buffer->data(), buffer->size()});
   const auto measure = [&]() -> std::optional<double> {

@@ -3,7 +3,6 @@
 #include "core/base/format.hpp"
 #include "core/base/log.hpp"
 #include "core/base/text.hpp"
-#include "core/runtime/read_wait.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -51,7 +50,7 @@ Status WeightStream::lay_out(const StreamOptions& options) {
 // Ends all reading, and gives each weight its bytes in the file.
 void WeightStream::go_home() {
   for (Item& item : items_) {
-    item.read.reset();
+    item.read.end();
     graph::Weight& weight = graph_.weights[graph_.nodes[item.node].weights[0]];
     weight.data = item.home;
     weight.home = graph::Home::kFile;
@@ -97,15 +96,14 @@ std::size_t WeightStream::file_of(const std::filesystem::path& path) {
   if (known != files_.end()) return static_cast<std::size_t>(known - files_.begin());
   File& file = files_.emplace_back(File{path, std::nullopt, 0, memory::TileHashes::of(path)});
   if (parts_.storage != nullptr) {
-    auto opened = parts_.storage->open(std::filesystem::absolute(path));
-    auto info = opened.ok() ? opened->info() : Result<dispatch::StorageFile::Info>(opened.error());
-    if (info.ok() && info->block_bytes <= kBlockBytes) {
+    dispatch::StorageFile::Info info;
+    auto opened = parts_.storage->open(std::filesystem::absolute(path), kBlockBytes, info);
+    if (opened.ok()) {
       file.storage.emplace(*std::move(opened));
-      file.end = (info->file_bytes + info->block_bytes - 1) / info->block_bytes * info->block_bytes;
+      file.end = (info.file_bytes + info.block_bytes - 1) / info.block_bytes * info.block_bytes;
     } else {
       log(LogLevel::kWarn, "{} does not read {}, Belay reads it itself, not ahead: {}", parts_.storage->id(),
-          printable(path.string(), 400),
-          info.ok() ? format("its blocks have {} bytes", info->block_bytes) : info.error().message);
+          printable(path.string(), 400), opened.error().message);
     }
   }
   return files_.size() - 1;
@@ -157,19 +155,15 @@ void WeightStream::read_ahead() {
 // A plugin that cannot even start leaves the item to be read when it is needed.
 void WeightStream::start(Item& item) {
   File& file = files_[item.file];
-  item.trouble.reset();
-  if (!file.storage || !parts_.storage->healthy()) return;
+  if (!file.storage) return;
   const std::uint64_t begin = item.offset - item.lead;
   const std::uint64_t bytes = std::min<std::uint64_t>(item.slot.size(), file.end - std::min(file.end, begin));
   const belay_extent_t extent = {begin, bytes, item.slot.data()};
-  item.trouble = file.storage->read({&extent, 1}, item.read);
-  if (!item.trouble) return;
-  item.read.reset();
-  parts_.storage->count_failure(*item.trouble);
+  item.read.start(*parts_.storage, *file.storage, {&extent, 1});
 }
 
 void WeightStream::restart(std::size_t item) {
-  for (Item& other : items_) other.read.reset();
+  for (Item& other : items_) other.read.end();
   done_ = started_ = item;
 }
 
@@ -189,31 +183,20 @@ Status WeightStream::bring(std::size_t node, const Stop& stop) {
 void WeightStream::release(std::size_t node) {
   const std::size_t index = is_streaming() ? item_of_[node] : kNoItem;
   if (index == kNoItem) return;
-  items_[index].read.reset();
+  items_[index].read.end();
   ++done_;
   read_ahead();
 }
 
 Status WeightStream::arrive(Item& item, const Stop& stop) {
-  if (!item.read) {
-    const dispatch::Failure out_of_use{BELAY_INTERNAL, BELAY_SCOPE_PLUGIN, "out of use after failures"};
-    return read_here(item, item.trouble.value_or(out_of_use));
-  }
-  dispatch::Trouble trouble;
-  BELAY_TRY(wait_for(*item.read, stop, trouble));
-  if (!trouble) {
-    parts_.storage->count_success();
-    return {};
-  }
-  parts_.storage->count_failure(*trouble);
-  item.read.reset();
-  return read_here(item, *trouble);
-}
-
-// The last link of the chain: the core, which reads when the bytes are needed.
-Status WeightStream::read_here(Item& item, const dispatch::Failure& failure) {
   const File& file = files_[item.file];
-  if (file.storage) BELAY_TRY(fell_back(failure));
+  if (file.storage) {
+    dispatch::Trouble trouble;
+    BELAY_TRY(item.read.arrive(*parts_.storage, stop, trouble));
+    if (!trouble) return {};
+    BELAY_TRY(fell_back(*trouble));
+  }
+  // The last link of the chain: the core, which reads when the bytes are needed.
   return read_range(file.path, item.offset, item.content);
 }
 

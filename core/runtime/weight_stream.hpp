@@ -13,6 +13,7 @@
 #include "core/memory/ring.hpp"
 #include "core/memory/tile_hashes.hpp"
 #include "core/models/model_file.hpp"
+#include "core/runtime/ahead_read.hpp"
 #include "core/runtime/stop.hpp"
 #include "core/threading/pool.hpp"
 
@@ -99,8 +100,7 @@ class WeightStream {
     std::uint64_t slot_bytes = 0;
     std::span<std::byte> slot;     // whole blocks
     std::span<std::byte> content;  // the weight, in the slot
-    std::optional<dispatch::StorageRead> read;
-    dispatch::Trouble trouble;  // why it could not be started
+    AheadRead read;
   };
 
   void go_home();
@@ -113,7 +113,6 @@ class WeightStream {
   void start(Item& item);
   void restart(std::size_t item);
   Status arrive(Item& item, const Stop& stop);
-  Status read_here(Item& item, const dispatch::Failure& failure);
   Status verify(Item& item);
   Status repair(const Item& item, std::size_t tile);
   Status fell_back(const dispatch::Failure& failure);

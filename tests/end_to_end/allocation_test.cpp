@@ -2,51 +2,42 @@
 #include "tests/support/allocation_count.hpp"
 #include "tests/support/doctest.hpp"
 #include "tests/support/test_engine.hpp"
-#include "tests/support/tiny_model.hpp"
+#include "tests/support/tiny_model_file.hpp"
 
 #include <array>
-#include <fstream>
 
 using namespace belay;  // NOLINT(google-build-using-namespace)
 
 namespace {
 
-class TempModel {
+// Its layers are large beside the blocks in which they are read.
+class TempModel : public test::TinyModelFile {
  public:
-  TempModel() {
-    const auto bytes = test::make_tiny_model({.layers = 6,
-                                              .heads = 8,
-                                              .head_dim = 32,
-                                              .width = 256,
-                                              .ffn = 512,
-                                              .types = {DType::kQ8_0},
-                                              .seed = 3});
-    std::ofstream(path_, std::ios::binary)
-        .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  }
-  TempModel(const TempModel&) = delete;
-  TempModel& operator=(const TempModel&) = delete;
-  ~TempModel() {
-    std::filesystem::remove(path_);
-    std::filesystem::remove(memory::TileHashes::kept_beside(path_));
-  }
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_ = std::filesystem::path(BELAY_TEST_BINARY_DIR) / "allocation_test.gguf";
+  TempModel()
+      : TinyModelFile(std::filesystem::path(BELAY_TEST_BINARY_DIR) / "allocation_test.gguf",
+                      {.layers = 6,
+                       .heads = 8,
+                       .head_dim = 32,
+                       .width = 256,
+                       .ffn = 512,
+                       .types = {DType::kQ8_0},
+                       .seed = 3}) {}
 };
+
+bool decode(runtime::Session& session, std::int32_t tokens) {
+  bool all = true;
+  for (std::int32_t i = 0; i < tokens; ++i) {
+    const std::array<std::int32_t, 1> token = {i};
+    all = session.feed(token).ok() && all;
+  }
+  return all;
+}
 
 // Allocations of 30 tokens, behind as many that may still allocate.
 std::uint64_t allocations_of_decoding(test::TestEngine& engine) {
-  const auto decode = [&](std::int32_t tokens) {
-    for (std::int32_t i = 0; i < tokens; ++i) {
-      const std::array<std::int32_t, 1> token = {i};
-      REQUIRE(engine.session().feed(token).ok());
-    }
-  };
-  decode(30);
+  REQUIRE(decode(engine.session(), 30));
   const std::uint64_t before = test::allocation_count();
-  decode(30);
+  REQUIRE(decode(engine.session(), 30));
   return test::allocation_count() - before;
 }
 

@@ -2,9 +2,8 @@
 // they were, and it is said.
 #include "tests/support/doctest.hpp"
 #include "tests/support/test_engine.hpp"
-#include "tests/support/tiny_model.hpp"
+#include "tests/support/tiny_model_file.hpp"
 
-#include <fstream>
 #include <thread>
 
 using namespace belay;  // NOLINT(google-build-using-namespace)
@@ -13,29 +12,18 @@ namespace {
 
 const std::vector<std::int32_t> kPrompt = {5, 17, 42, 99, 3};
 
-class TempModel {
+// Its layers are large beside the blocks in which they are read.
+class TempModel : public test::TinyModelFile {
  public:
-  TempModel() {
-    const auto bytes = test::make_tiny_model({.layers = 6,
-                                              .heads = 8,
-                                              .head_dim = 32,
-                                              .width = 256,
-                                              .ffn = 512,
-                                              .types = {DType::kQ8_0, DType::kF16},
-                                              .seed = 8});
-    std::ofstream(path_, std::ios::binary)
-        .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  }
-  TempModel(const TempModel&) = delete;
-  TempModel& operator=(const TempModel&) = delete;
-  ~TempModel() {
-    std::filesystem::remove(path_);
-    std::filesystem::remove(memory::TileHashes::kept_beside(path_));
-  }
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_ = std::filesystem::path(BELAY_TEST_BINARY_DIR) / "relief_test.gguf";
+  TempModel()
+      : TinyModelFile(std::filesystem::path(BELAY_TEST_BINARY_DIR) / "relief_test.gguf",
+                      {.layers = 6,
+                       .heads = 8,
+                       .head_dim = 32,
+                       .width = 256,
+                       .ffn = 512,
+                       .types = {DType::kQ8_0, DType::kF16},
+                       .seed = 8}) {}
 };
 
 }  // namespace

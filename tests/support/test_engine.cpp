@@ -54,7 +54,7 @@ TestEngine::TestEngine(const EngineSpec& spec) {
   auto assembly = runtime::Assembly::create(machine(), *registry_, *resolution, *std::move(file), options);
   REQUIRE_MESSAGE(assembly.ok(), (assembly.ok() ? std::string() : assembly.error().message));
   assembly_ = *std::move(assembly);
-  const Status bound = assembly_->bind();
+  const Status bound = assembly_->engine().bind();
   REQUIRE_MESSAGE(bound.ok(), (bound.ok() ? std::string() : bound.error().message));
   auto session = assembly_->engine().session(assembly_->pool(), stop_);
   REQUIRE(session.ok());

@@ -4,7 +4,7 @@
 
 #include "core/models/model.hpp"
 #include "tests/support/doctest.hpp"
-#include "tests/support/tiny_model.hpp"
+#include "tests/support/tiny_model_file.hpp"
 
 #include <cstring>
 #include <fstream>
@@ -27,7 +27,7 @@ struct Script {
   std::uint64_t flips = 0;  // of every read, from here on: which bit, made by a generator
   std::mt19937_64 random{5};
 
-  bool next(Act act) const {
+  [[nodiscard]] bool next(Act act) const {
     const auto found = acts.find(calls);
     return found != acts.end() && found->second == act;
   }
@@ -119,24 +119,17 @@ belay_storage_t table() {
 // A model on the disk whose layers from the second on are streamed through a small ring.
 class Fixture {
  public:
-  explicit Fixture(Script what) : what_(std::move(what)) {
-    script = &what_;
-    const auto bytes = test::make_tiny_model({.layers = 4, .types = {DType::kQ8_0, DType::kF32}, .seed = 9});
-    std::ofstream(path_, std::ios::binary)
-        .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  }
+  explicit Fixture(Script what) : what_(std::move(what)) { script = &what_; }
   Fixture(const Fixture&) = delete;
   Fixture& operator=(const Fixture&) = delete;
   ~Fixture() {
     stream_.reset();
-    std::filesystem::remove(path_);
-    std::filesystem::remove(memory::TileHashes::kept_beside(path_));
     script = nullptr;
   }
 
   Status start(bool with_plugin = true, bool strict = false) {
     stream_.reset();
-    BELAY_TRY_ASSIGN(file_, models::ModelFile::open(path_));
+    BELAY_TRY_ASSIGN(file_, models::ModelFile::open(path()));
     BELAY_TRY_ASSIGN(model_, models::build_model(*file_, DType::kF32));
     original_.clear();
     for (const graph::Weight& weight : body().weights) original_.push_back(weight.data);
@@ -172,14 +165,15 @@ class Fixture {
   }
   [[nodiscard]] const StreamUse& use() const { return stream_->use(); }
   [[nodiscard]] const std::vector<dispatch::Fallback>& fallbacks() const { return log_.entries(); }
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+  [[nodiscard]] const std::filesystem::path& path() const { return model_file_.path(); }
   void end() { stream_.reset(); }
   Script& plays() { return what_; }
   Stop& stop() { return stop_; }
 
  private:
   Script what_;
-  std::filesystem::path path_ = "weight_stream_test.gguf";
+  test::TinyModelFile model_file_{"weight_stream_test.gguf",
+                                  {.layers = 4, .types = {DType::kQ8_0, DType::kF32}, .seed = 9}};
   belay_storage_t table_ = table();
   std::optional<models::ModelFile> file_;
   std::optional<models::Model> model_;
