@@ -5,6 +5,7 @@
 #include "tests/support/tiny_model_file.hpp"
 
 #include <thread>
+#include <utility>
 
 using namespace belay;  // NOLINT(google-build-using-namespace)
 
@@ -40,7 +41,8 @@ TEST_CASE("layers are given up one look after another, and the tokens are those 
   constexpr std::uint64_t kKeepFree = std::uint64_t{1} << 30U;
   std::uint64_t missing = 0;
   test::EngineSpec spec{.model = model.path(), .context = 64};
-  spec.relief = {[&] { return std::optional(kKeepFree - missing); }, kKeepFree};
+  // Missing at one look only: on a slow machine there are several in a generation.
+  spec.relief = {[&] { return std::optional(kKeepFree - std::exchange(missing, 0)); }, kKeepFree};
   test::TestEngine engine(spec);
   const auto& layers = engine.assembly().engine().plan().memory.layers;
   CHECK(layers.pinned == 6);
@@ -53,7 +55,6 @@ TEST_CASE("layers are given up one look after another, and the tokens are those 
     CHECK(std::ranges::equal(engine.session().logits(), expected_logits));
     CHECK(layers.pinned < pinned);
     pinned = layers.pinned;
-    missing = 0;
     CHECK(engine.generate(kPrompt, 40) == expected);
   }
   CHECK(pinned == 0);

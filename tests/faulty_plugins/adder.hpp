@@ -11,6 +11,8 @@ namespace sdk = belay::sdk;
 
 // What the plugins write through and jump on; volatile, so that the compiler cannot see the fault.
 inline volatile int* volatile nowhere = nullptr;
+// Where a write dies of SIGSEGV. Not null, which a sanitizer would find before the system does.
+inline volatile int* volatile unmapped = reinterpret_cast<volatile int*>(64);
 
 [[noreturn]] inline void hang() {
   for (volatile int spin = 0;;) spin = spin + 1;

@@ -8,7 +8,7 @@ class Instance : public faulty::Adder {
   using Adder::Adder;
   static belay_status_t probe(faulty::sdk::Host host, belay_device_t* devices, uint64_t capacity,
                               uint64_t* count, belay_error_t* error) {
-    *faulty::nowhere = 1;
+    *faulty::unmapped = 1;
     return Adder::probe(host, devices, capacity, count, error);
   }
 };

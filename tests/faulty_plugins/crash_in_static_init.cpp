@@ -2,7 +2,7 @@
 #include "tests/faulty_plugins/adder.hpp"
 
 namespace {
-__attribute__((constructor)) void before_anybody_asked() { *faulty::nowhere = 1; }
+__attribute__((constructor)) void before_anybody_asked() { *faulty::unmapped = 1; }
 }  // namespace
 
 BELAY_PLUGIN(faulty::Adder, "test.crash_in_static_init", "1.0.0")
