@@ -57,7 +57,8 @@ const belay_compute_t kNothing = {
       *bytes = 64;
       return belay_status_t{BELAY_OK};
     },
-    [](belay_kernel_t* kernel) { delete kernel; }};
+    [](belay_kernel_t* kernel) { delete kernel; },
+    nullptr};
 
 constexpr int kNodes = 480;  // about a step of SmolLM2
 constexpr int kSteps = 2000;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares the layout of the SDK's headers with a golden table: every struct's size, every field's offset and size, every
-constant. What the table holds must not change; a field may be appended to a struct that begins with struct_size, and
-constants may be added. --update writes the new lines into the table, and refuses when an old one changed."""
+constant. What the table holds must not change; a field may be appended to a struct that begins with struct_size, a reserved
+one may be given a name, and constants may be added. --update writes the new lines into the table, and refuses when an old one changed."""
 import argparse
 import pathlib
 import re
@@ -76,12 +76,23 @@ def parse(lines):
 FROZEN = {"belay_str_t", "belay_tensor_t", "belay_note_t", "belay_extent_t"}
 
 
+def names_of_reserved(old, new):
+    """{a reserved field that is gone: the new one that lies in its place}"""
+    added = {(name.split(".")[0], value): (kind, name) for (kind, name), value in new.items() if (kind, name) not in old}
+    places = {key: (key[1].split(".")[0], value) for key, value in old.items()
+              if key not in new and key[1].split(".")[-1].startswith("reserved")}
+    return {key: added[place] for key, place in places.items() if place in added}
+
+
 def findings_of(old_lines, new_lines):
     old, new = parse(old_lines), parse(new_lines)
     findings = []
     grown = set()
+    named = names_of_reserved(old, new)
     for key, value in old.items():
         kind, name = key
+        if key in named:
+            continue
         if key not in new:
             findings.append(f"{kind} {name}: gone (was {value})")
         elif new[key] != value:
@@ -89,7 +100,7 @@ def findings_of(old_lines, new_lines):
             grown.add(name) if grows else findings.append(f"{kind} {name}: was {value}, is {new[key]}")
     for (kind, name), value in new.items():
         struct = name.split(".")[0]
-        if kind != "field" or (kind, name) in old or ("struct", struct) not in old:
+        if kind != "field" or (kind, name) in old or ("struct", struct) not in old or (kind, name) in named.values():
             continue
         if struct not in grown or int(value.split()[1]) < int(old[("struct", struct)].split()[1]):
             findings.append(f"field {name}: new, but not behind the struct's old end")

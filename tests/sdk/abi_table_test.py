@@ -33,6 +33,14 @@ class AbiTable(unittest.TestCase):
         self.assertEqual(self.findings(grown, (None, "field belay_open_t.c offset 16 size 8")), [])
         self.assertEqual(self.findings((None, "constant BELAY_NEW 7")), [])
 
+    def test_a_reserved_field_may_get_a_name(self):
+        old = OLD + ["struct belay_x_t size 8", "field belay_x_t.reserved offset 4 size 4"]
+        named = [line.replace(".reserved", ".used") for line in old]
+        moved = [line.replace("offset 4", "offset 6") for line in named]
+        self.assertEqual(findings_of(old, named), [])
+        self.assertEqual(len(findings_of(old, moved)), 2)
+        self.assertEqual(len(findings_of(OLD, [line.replace("_t.b ", "_t.d ") for line in OLD])), 2)
+
     def test_a_field_in_old_padding_is_found(self):
         self.assertEqual(len(self.findings((None, "field belay_open_t.c offset 4 size 4"))), 1)
 

@@ -90,7 +90,8 @@ inline const belay_compute_t* fake_table() {
         auto* fake = reinterpret_cast<FakeKernel*>(kernel);
         --fake->plugin->live_kernels;
         delete fake;
-      }};
+      },
+      nullptr};
   return &table;
 }
 

@@ -31,7 +31,7 @@ typedef struct belay_packed_t {
   uint64_t bytes;
   uint64_t alignment; /* a power of two, at most 4096 */
   uint32_t optional;  /* boolean: bind also takes no buffer, and computes on layout 0; else the host must pack */
-  uint32_t reserved;
+  uint32_t in_device; /* boolean: the packed bytes are of most use in the device's memory, see bind_device */
 } belay_packed_t;
 
 /* The arguments of one run. Shapes now carry the real number of tokens; the rest is as described to `supports`. */
@@ -47,9 +47,14 @@ typedef struct belay_run_t {
   uint64_t workspace_bytes;
   belay_stream_t* stream;                /* NULL: run is finished when it returns */
   belay_error_t* error;                  /* may be NULL */
+  uint64_t workspace_buffer;             /* with a stream: the workspace lies in this buffer of belay.memory/1, from its start */
 } belay_run_t;
 
-/* [stream] Allocates nothing. A run that fails has changed nothing but its outputs and workspace (kv_write: only rows at
+/* Operands lie in host memory, or, when the plugin offers belay.memory/1 and there is a stream, in buffers of it: data is
+ * then NULL, buffer and offset say where. Without a stream all are in host memory, and a plugin whose device has a memory of
+ * its own copies them there and back.
+ *
+ * [stream] Allocates nothing. A run that fails has changed nothing but its outputs and workspace (kv_write: only rows at
  * positions >= run->position), so the next plugin in the chain can run the same op. */
 typedef belay_status_t (*belay_run_fn)(belay_kernel_t* kernel, const belay_run_t* run);
 
@@ -83,6 +88,11 @@ typedef struct belay_compute_t {
 
   /* [control] Ends a kernel. NULL is ignored. */
   void (*release)(belay_kernel_t* kernel);
+
+  /* [control] Optional: as bind, over packed constants that were copied to `offset` of a device buffer of belay.memory/1,
+   * which lives until release. For a form with in_device; such a kernel also runs without a stream. */
+  belay_status_t (*bind_device)(belay_instance_t* instance, const belay_op_t* op, uint64_t buffer, uint64_t offset, uint64_t bytes,
+                                belay_kernel_t** kernel, belay_error_t* error);
 } belay_compute_t;
 
 #endif

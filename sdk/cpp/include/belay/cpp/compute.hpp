@@ -70,6 +70,8 @@ struct Support : belay_support_t {
 // and, when it packs,
 //   belay_packed_t packed(const belay_op_t&) const;
 //   void pack(const belay_op_t&, void* buffer, uint64_t bytes) const;
+// and, when it computes on packed constants in a device's memory,
+//   KernelPtr bind_device(const belay_op_t&, uint64_t buffer, uint64_t offset, uint64_t bytes);
 template <class Instance>
 class ComputeTable {
  public:
@@ -148,9 +150,31 @@ class ComputeTable {
 
   static void release(belay_kernel_t* kernel) noexcept { delete static_cast<KernelBase*>(kernel); }
 
+  static belay_status_t bind_device(belay_instance_t* instance, const belay_op_t* op, uint64_t buffer,
+                                    uint64_t offset, uint64_t bytes, belay_kernel_t** kernel,
+                                    belay_error_t* error) noexcept {
+    if (instance == nullptr || !valid(op) || kernel == nullptr) {
+      return fail(error, BELAY_INVALID_ARGUMENT, "bind_device: a missing or too small argument");
+    }
+    *kernel = nullptr;
+    return guard(error, [&] {
+      *kernel = self(instance).bind_device(*op, buffer, offset, bytes).release();
+      return BELAY_OK;
+    });
+  }
+
+  static constexpr auto bind_device_entry() {
+    if constexpr (requires(Instance & i, const belay_op_t& op) { i.bind_device(op, 0, 0, 0); }) {
+      return &bind_device;
+    } else {
+      return static_cast<decltype(&bind_device)>(nullptr);
+    }
+  }
+
   static constexpr bool kPacks = requires(const Instance& i, const belay_op_t& op) { i.packed(op); };
   static constexpr belay_compute_t kTable = {
-      sizeof(belay_compute_t), 0, &supports, &packed, &pack, &bind, &workspace, &release};
+      sizeof(belay_compute_t), 0, &supports, &packed, &pack, &bind, &workspace, &release,
+      bind_device_entry()};
 };
 
 }  // namespace belay::sdk
