@@ -8,6 +8,7 @@ namespace belay::host {
 [[nodiscard]] constexpr int exit_code(ErrorCode code) {
   switch (code) {
     case ErrorCode::kGeneral:
+    case ErrorCode::kStateLost:
       return 1;
     case ErrorCode::kUsage:
       return 2;

@@ -43,22 +43,36 @@ Json prediction_json(const runtime::Prediction& prediction) {
   return out;
 }
 
-}  // namespace
-
-Json tiers_json(const hardware::Memory& machine, const runtime::MemoryPlan& plan, const DiskUse& use) {
+Json host_tier(const hardware::Memory& machine, const runtime::MemoryUse& use) {
   Json host;
   host["tier"] = "host";
-  host["bytes_planned"] = plan.use.total();
+  host["bytes_planned"] = use.total();
   host["bytes_free"] = machine.available_bytes ? Json(*machine.available_bytes) : Json(nullptr);
-  host["weights_bytes"] = plan.use.weights_bytes;
-  host["kv_bytes"] = plan.use.kv_bytes;
-  host["scratch_bytes"] = plan.use.scratch_bytes;
-  host["packed_bytes"] = plan.use.packed_bytes;
-  host["ring_bytes"] = plan.use.ring_bytes;
-  host["program_bytes"] = plan.use.program_bytes;
-  Json tiers = Json::array();
-  tiers.push_back(std::move(host));
-  if (plan.layers.streamed_bytes + plan.kv_spilled_bytes == 0) return tiers;
+  host["weights_bytes"] = use.weights_bytes;
+  host["kv_bytes"] = use.kv_bytes;
+  host["scratch_bytes"] = use.scratch_bytes;
+  host["packed_bytes"] = use.packed_bytes;
+  host["ring_bytes"] = use.ring_bytes;
+  host["program_bytes"] = use.program_bytes;
+  return host;
+}
+
+Json device_tier(const runtime::DeviceUse& use) {
+  Json device;
+  device["tier"] = "device";
+  device["plugin"] = use.plugin;
+  device["bytes_planned"] = use.total();
+  device["bytes_free"] = use.free_bytes;
+  device["layers"] = use.layers;
+  device["head"] = use.head;
+  device["vision"] = use.vision;
+  device["weights_bytes"] = use.weights_bytes;
+  device["kv_bytes"] = use.kv_bytes;
+  device["scratch_bytes"] = use.scratch_bytes;
+  return device;
+}
+
+Json disk_tier(const runtime::MemoryPlan& plan, const DiskUse& use) {
   Json disk;
   disk["tier"] = "disk";
   disk["bytes_planned"] = plan.layers.streamed_bytes + plan.kv_spilled_bytes;
@@ -79,7 +93,17 @@ Json tiers_json(const hardware::Memory& machine, const runtime::MemoryPlan& plan
     disk["kv_wait_s"] = cache->wait_s;
     disk["kv_repaired_blocks"] = cache->repaired_blocks;
   }
-  tiers.push_back(std::move(disk));
+  return disk;
+}
+
+}  // namespace
+
+Json tiers_json(const hardware::Memory& machine, const runtime::Plan& plan, const DiskUse& use) {
+  Json tiers = Json::array();
+  tiers.push_back(host_tier(machine, plan.memory.use));
+  if (plan.device) tiers.push_back(device_tier(*plan.device));
+  if (plan.memory.layers.streamed_bytes + plan.memory.kv_spilled_bytes > 0)
+    tiers.push_back(disk_tier(plan.memory, use));
   return tiers;
 }
 
@@ -99,8 +123,7 @@ Json plan_json(const Workbench& bench, const PlanParts& parts) {
   if (plan != nullptr) {
     for (const auto& [group, ids] : plan->chains) out["chains"][group] = ids;
   }
-  out["memory"]["tiers"] =
-      plan == nullptr ? Json::array() : tiers_json(bench.profile.memory, plan->memory, {});
+  out["memory"]["tiers"] = plan == nullptr ? Json::array() : tiers_json(bench.profile.memory, *plan, {});
   out["level"] = manifest::to_string(bench.settings.level);
   if (parts.prediction) out["predicted"] = prediction_json(*parts.prediction);
   if (!parts.why.empty()) out["explanation"] = explanation_json(parts.why);
@@ -123,6 +146,7 @@ std::string plan_text(const Workbench& bench, const PlanParts& parts) {
       out += format("layers         {}..{} on {}\n", part.first_layer, part.last_layer, part.plugin);
     }
     out += format("memory         {}\n", runtime::memory_text(plan->memory));
+    if (plan->device) out += format("device         {}\n", runtime::device_text(*plan->device));
   }
   if (parts.prediction) out += format("decode         {}\n", runtime::prediction_text(*parts.prediction));
   for (const resolver::Explanation& entry : parts.why)

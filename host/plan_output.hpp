@@ -35,8 +35,7 @@ struct DiskUse {
 };
 
 // Tiers of memory: "host" always, "disk" when layers are streamed or the KV cache is spilled.
-[[nodiscard]] Json tiers_json(const hardware::Memory& machine, const runtime::MemoryPlan& plan,
-                              const DiskUse& use);
+[[nodiscard]] Json tiers_json(const hardware::Memory& machine, const runtime::Plan& plan, const DiskUse& use);
 
 // "[streamed: 980 MiB a pass through ...]"
 [[nodiscard]] std::string streamed_text(const runtime::StreamUse& use);

@@ -20,6 +20,8 @@ const char* to_string(ErrorCode code) {
       return "DEADLINE";
     case ErrorCode::kInterrupted:
       return "INTERRUPTED";
+    case ErrorCode::kStateLost:
+      return "STATE_LOST";
   }
   return "ERROR";
 }

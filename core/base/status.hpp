@@ -20,6 +20,7 @@ enum class ErrorCode {
   kOutOfMemory,        // memory or disk, after every fallback
   kDeadline,           // the time that the user allowed is over
   kInterrupted,        // the user asked to stop
+  kStateLost,          // a device went, and with it what was computed there: a session computes it again
 };
 
 // The name under which JSON and messages show a code, for example "BAD_INPUT".

@@ -14,6 +14,15 @@ Result<Compute> Backend::compute() {
     return std::move(opened).error();
   }
   compute_ = *opened;
+  if (compute_->memory != nullptr) {
+    auto device = Device::create(*compute_->memory, compute_->instance);
+    if (device.ok()) {
+      device_ = *std::move(device);
+    } else {
+      log(LogLevel::kWarn, "{} gets its operands from host memory at every call: {}", id_,
+          device.error().message);
+    }
+  }
   return *compute_;
 }
 
@@ -23,8 +32,7 @@ void Backend::count_failure(const Failure& failure) {
     failures_ = 0;
   }
   ++failures_;
-  const bool beyond_the_op = failure.scope == BELAY_SCOPE_DEVICE || failure.scope == BELAY_SCOPE_PLUGIN ||
-                             failure.scope == BELAY_SCOPE_PROCESS;
+  const bool beyond_the_op = is_beyond_the_op(failure);
   if (!beyond_the_op && failures_ < kFailuresAllowed) return;
   if (!healthy_) return;
   healthy_ = false;

@@ -3,12 +3,14 @@
 #pragma once
 
 #include "core/base/status.hpp"
+#include "core/dispatch/device.hpp"
 #include "core/dispatch/failure.hpp"
 
 #include <belay/ext/compute.h>
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -18,6 +20,7 @@ namespace belay::dispatch {
 struct Compute {
   const belay_compute_t* table = nullptr;
   belay_instance_t* instance = nullptr;
+  const belay_memory_t* memory = nullptr;  // of a device that has its own
 };
 
 using OpenCompute = std::function<Result<Compute>()>;
@@ -34,6 +37,8 @@ class Backend {
   // The plugin's functions, opening it at the first call. A failure to open is remembered: it is not tried
   // again.
   [[nodiscard]] Result<Compute> compute();
+  // The memory of its device; null for one that computes in the host's, and before it is opened.
+  [[nodiscard]] Device* device() const { return device_.get(); }
 
   // False once the breaker opened: three failures within a thousand calls, or one that took more than the op
   // with it.
@@ -54,6 +59,7 @@ class Backend {
   std::int32_t numerics_;
   OpenCompute open_;
   std::optional<Compute> compute_;
+  std::unique_ptr<Device> device_;
   bool healthy_ = true;
   std::string trouble_;
   std::uint64_t calls_ = 0;         // that succeeded

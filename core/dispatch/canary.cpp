@@ -61,28 +61,40 @@ Status Dispatcher::Scrutiny::verdict() const {
   return {};
 }
 
+// Whether a call made NaN or infinity of finite inputs. What lies on a device is brought to the host for it.
+Status Dispatcher::find_wrong(std::size_t index, const belay_run_t& run, bool& wrong) {
+  if (where_ != nullptr) {
+    BELAY_TRY(where_->to_host(index));
+    BELAY_TRY(where_->results_to_host(index));
+  }
+  wrong = !all_finite(run.outputs, run.output_count) && all_finite(run.inputs, run.input_count);
+  return {};
+}
+
 // The call on the usual link; when its result alone is not finite, on the first that does better.
 Status Dispatcher::run_scrutinised(std::size_t index, belay_run_t& run) {
   BELAY_TRY(run_with_care(index, run));
-  const auto is_wrong = [&] {
-    return !all_finite(run.outputs, run.output_count) && all_finite(run.inputs, run.input_count);
-  };
   if (graph_.nodes[index].op == graph::Op::kKvWrite)
     return {};  // its output is the whole cache, old rows too
   const bool replays = options_.hook != nullptr && !options_.hook->replay.empty();  // on one plugin, no other
-  if (replays || !is_wrong()) return {};
+  bool wrong = false;
+  BELAY_TRY(find_wrong(index, run, wrong));
+  if (replays || !wrong) return {};
   Node& node = nodes_[index];
   Link& suspect = node.links[node.active];
-  const Failure wrong = {BELAY_CONTRACT, BELAY_SCOPE_CONTRACT, kWhat};
-  if (options_.strict) return forbidden(index, wrong);
+  const Failure failure = {BELAY_CONTRACT, BELAY_SCOPE_CONTRACT, kWhat};
+  if (options_.strict) return forbidden(index, failure);
   for (std::size_t i = node.active + 1; i < node.links.size(); ++i) {
     Link& link = node.links[i];
     if (link.dropped || !link.backend->healthy() || !make_ready(index, link).ok()) continue;
-    if (call_kernel(index, link, run) != BELAY_OK || is_wrong()) continue;
+    belay_status_t status = BELAY_OK;
+    BELAY_TRY(call_kernel(index, link, run, status));
+    if (status == BELAY_OK) BELAY_TRY(find_wrong(index, run, wrong));
+    if (status != BELAY_OK || wrong) continue;
     caught_ = true;
-    suspect.trouble = text(wrong);
-    suspect.backend->count_failure(wrong);
-    fallbacks_.record(op_label(index), suspect.backend->id(), link.backend->id(), wrong);
+    suspect.trouble = text(failure);
+    suspect.backend->count_failure(failure);
+    fallbacks_.record(op_label(index), suspect.backend->id(), link.backend->id(), failure);
     if (options_.hook != nullptr) options_.hook->recorded.pop_back();
     completed(link);
     return {};

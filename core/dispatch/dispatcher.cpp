@@ -125,15 +125,15 @@ void Dispatcher::skip_unusable(Node& node) {
   }
 }
 
-// `visit(index, compute, op, form)` for the head of every chain that can say what it packs; others are heard
-// when they are bound.
+// `visit(index, compute, op, form)` for the head of every chain that packs into host memory and can say what;
+// others are heard when they are bound.
 template <class Visit>
 void Dispatcher::for_each_head(Visit visit) {
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     if (nodes_[i].active == nodes_[i].links.size()) continue;
     Backend& backend = *nodes_[i].links[nodes_[i].active].backend;
     const auto compute = backend.compute();
-    if (!compute.ok()) continue;
+    if (!compute.ok() || backend.device() != nullptr) continue;
     const OpDescription description(graph_, graph_.nodes[i], backend.numerics());
     const belay_op_t op = description.op();
     if (const auto form = ask_form(*compute, op); form.ok()) visit(i, *compute, op, *form);
@@ -192,6 +192,7 @@ void Dispatcher::unbind(Link& link) {
   link.kernel = nullptr;
   packed_.give_back(link.packed);
   link.packed = {};
+  link.on_device = {};
 }
 
 Status Dispatcher::reserve(std::uint64_t max_tokens) {
@@ -230,7 +231,15 @@ Status Dispatcher::make_ready(std::size_t index, Link& link) {
 }
 
 Status Dispatcher::bind_link(std::size_t index, const belay_op_t& op, const Compute& compute, Link& link) {
-  BELAY_TRY(pack(index, op, compute, link));
+  BELAY_TRY_ASSIGN(const belay_packed_t form, ask_form(compute, op));
+  if (goes_to_device(link, compute, form)) {
+    BELAY_TRY(bind_on_device(op, compute, form, link));
+    for (const graph::WeightId id : graph_.nodes[index].weights) {
+      if (graph_.weights[id].home == graph::Home::kFile) forget_pages(graph_.weights[id].data);
+    }
+    return reserve_workspace(link);
+  }
+  BELAY_TRY(pack(index, op, compute, form, link));
   belay_error_t error = empty_error();
   const belay_status_t status = compute.table->bind(compute.instance, &op, link.packed.data(),
                                                     link.packed.size(), &link.kernel, &error);
@@ -264,8 +273,8 @@ bool Dispatcher::is_to_pack(std::size_t index, const belay_packed_t& form) const
 
 // Fills link.packed when the plugin wants a layout of its own. The file's pages are given back for it, so
 // that a healthy run keeps one copy of a weight; the next link of the chain reads the file again.
-Status Dispatcher::pack(std::size_t index, const belay_op_t& op, const Compute& compute, Link& link) {
-  BELAY_TRY_ASSIGN(const belay_packed_t form, ask_form(compute, op));
+Status Dispatcher::pack(std::size_t index, const belay_op_t& op, const Compute& compute,
+                        const belay_packed_t& form, Link& link) {
   if (form.layout != BELAY_LAYOUT_ROW && form.optional == 0 && has_weight_at(index, graph::Home::kRing))
     return Error{ErrorCode::kNoPlugin, "needs its weights packed, and they are read while the model runs"};
   if (!is_to_pack(index, form)) return {};
@@ -289,6 +298,7 @@ Status Dispatcher::reserve_workspace(const Link& link) {
   belay_error_t error = empty_error();
   const belay_status_t status = compute.table->workspace(link.kernel, max_tokens_, &bytes, &error);
   if (status != BELAY_OK) return plugin_error(ErrorCode::kNoPlugin, "workspace", status, error);
+  if (Device* device = link.backend->device()) return reserve_device_workspace(*device, bytes);
   if (bytes <= workspace_.size()) return {};
   BELAY_TRY_ASSIGN(workspace_, memory::Buffer::allocate(bytes, "the workspace of operators"));
   return {};

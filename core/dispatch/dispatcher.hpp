@@ -7,6 +7,7 @@
 #include "core/dispatch/backend.hpp"
 #include "core/dispatch/failure.hpp"
 #include "core/dispatch/packed_weights.hpp"
+#include "core/dispatch/residence.hpp"
 #include "core/graph/graph.hpp"
 #include "core/memory/buffer.hpp"
 #include "core/monitoring/trace.hpp"
@@ -69,13 +70,26 @@ class Dispatcher {
   // Workspace for runs of at most `max_tokens` tokens from here on, when that is more than before.
   [[nodiscard]] Status reserve(std::uint64_t max_tokens);
 
-  // Runs node `index`. `run` has its tensors and position set; workspace and error are the dispatcher's.
+  // The plugin that heads the chain of a node, and of each. After confirm().
+  [[nodiscard]] Backend* head(std::size_t index) const {
+    const Node& node = nodes_[index];
+    return node.links[node.active].backend;
+  }
+  [[nodiscard]] std::vector<Backend*> heads() const;
+  // What the head of a node wants to keep of its constants on its device; 0 for one that has none.
+  [[nodiscard]] std::uint64_t device_bytes(std::size_t index);
+  // The first plugin without a device becomes the head of a node; confirm() asks it. False: there is none.
+  bool leave_devices(std::size_t index, std::string_view why);
+
+  // Runs node `index`. `run` has its tensors and position set, in host memory; workspace and error are the
+  // dispatcher's. `where` knows where the operands are when some plugin has a device.
   // kInterrupted when the plugin saw the cancel token, kFallbackForbidden under strict, kNoPlugin when every
-  // link failed.
-  [[nodiscard]] Status run(std::size_t index, belay_run_t& run) {
+  // link failed, kStateLost when a device went with operands of the node.
+  [[nodiscard]] Status run(std::size_t index, belay_run_t& run, Residence* where = nullptr) {
     Node& node = nodes_[index];
     Link& link = node.links[node.active];
-    if (plain_ && link.backend->healthy()) [[likely]] {
+    where_ = where;
+    if (plain_ && where == nullptr && link.backend->healthy()) [[likely]] {
       prepare_run(run);
       const belay_status_t status = link.kernel->run(link.kernel, &run);
       if (status == BELAY_OK) [[likely]] {
@@ -87,9 +101,16 @@ class Dispatcher {
     return scrutinised_ ? run_scrutinised(index, run) : run_with_care(index, run);
   }
 
+  // Brings what the graph computed to the host. Errors as run().
+  [[nodiscard]] Status finish(Residence& where);
+
   // Calls that the hook has recorded so far; 0 without one.
   [[nodiscard]] std::size_t recorded_calls() const {
     return options_.hook != nullptr ? options_.hook->recorded.size() : 0;
+  }
+  // Of a step that is done again.
+  void forget_calls(std::size_t calls_before) {
+    if (options_.hook != nullptr) options_.hook->recorded.resize(calls_before);
   }
 
   // For its lifetime the result of every call is looked at: one that is NaN or infinite though its inputs are
@@ -123,6 +144,7 @@ class Dispatcher {
     std::string trouble;     // why it was dropped, or how it failed last
     belay_kernel_t* kernel = nullptr;
     std::span<std::byte> packed;  // in packed_
+    DeviceBuffer on_device;       // the same, for a plugin with a device
   };
   struct Node {
     std::vector<Link> links;
@@ -148,12 +170,20 @@ class Dispatcher {
   [[nodiscard]] std::uint64_t room_for_heads();
   [[nodiscard]] bool has_weight_at(std::size_t index, graph::Home home) const;
   [[nodiscard]] bool is_to_pack(std::size_t index, const belay_packed_t& form) const;
-  Status pack(std::size_t index, const belay_op_t& op, const Compute& compute, Link& link);
+  Status pack(std::size_t index, const belay_op_t& op, const Compute& compute, const belay_packed_t& form,
+              Link& link);
   [[nodiscard]] std::uint64_t bytes_replaced(std::size_t index) const;
   Status reserve_workspace(const Link& link);
+  // device_links.cpp: plugins that compute on a device
+  [[nodiscard]] bool goes_to_device(const Link& link, const Compute& compute,
+                                    const belay_packed_t& form) const;
+  Status bind_on_device(const belay_op_t& op, const Compute& compute, const belay_packed_t& form, Link& link);
+  Status reserve_device_workspace(Device& device, std::uint64_t bytes);
+  Status bring_operands(std::size_t index, const Link& link, belay_run_t*& run, belay_status_t& status);
+  Status state_lost(Error error, std::string_view to);
   [[nodiscard]] Error nobody_left(std::size_t index) const;
   // recovery.cpp: what happens when a call fails, or is watched
-  belay_status_t call_kernel(std::size_t index, const Link& link, belay_run_t& run);
+  Status call_kernel(std::size_t index, const Link& link, belay_run_t& host_run, belay_status_t& status);
   Status run_with_care(std::size_t index, belay_run_t& run);
   Status replay(std::size_t index, belay_run_t& run);
   Status recover(std::size_t index, belay_run_t& run, belay_status_t status);
@@ -163,6 +193,7 @@ class Dispatcher {
   void completed(const Link& link);
   // canary.cpp: wrong results
   Status run_scrutinised(std::size_t index, belay_run_t& run);
+  Status find_wrong(std::size_t index, const belay_run_t& run, bool& wrong);
 
   const graph::Graph& graph_;
   std::span<const std::unique_ptr<Backend>> backends_;
@@ -176,6 +207,12 @@ class Dispatcher {
   Pack pack_ = Pack::kAll;
   PackedWeights packed_;
   memory::Buffer workspace_;
+  struct DeviceWorkspace {
+    Device* device = nullptr;
+    DeviceBuffer buffer;
+  };
+  std::vector<DeviceWorkspace> device_workspaces_;
+  Residence* where_ = nullptr;  // of the call that is running
   std::uint64_t max_tokens_ = 0;
   belay_error_t error_ = {};
 };

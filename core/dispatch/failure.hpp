@@ -4,6 +4,7 @@
 #include <belay/status.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,9 @@ struct Failure {
   return error;
 }
 
+// Nothing, or how a call failed.
+using Trouble = std::optional<Failure>;
+
 // "OOM_HOST", "DEVICE_LOST", ...: codes as output shows them.
 [[nodiscard]] std::string_view status_name(belay_status_t code);
 [[nodiscard]] std::string_view scope_name(std::int32_t scope);
@@ -30,6 +34,16 @@ struct Failure {
 // What a call that returned `status` and filled `error` says. A plugin that filled nothing counts as op
 // scope.
 [[nodiscard]] Failure describe(belay_status_t status, const belay_error_t& error);
+
+[[nodiscard]] inline Trouble trouble_of(belay_status_t status, const belay_error_t& error) {
+  return status == BELAY_OK ? Trouble() : Trouble(describe(status, error));
+}
+
+// Whether more than the call is gone: the device, the plugin or its process.
+[[nodiscard]] inline bool is_beyond_the_op(const Failure& failure) {
+  return failure.scope == BELAY_SCOPE_DEVICE || failure.scope == BELAY_SCOPE_PLUGIN ||
+         failure.scope == BELAY_SCOPE_PROCESS;
+}
 
 // "OOM_HOST (op): no scratch for 3 rows"
 [[nodiscard]] std::string text(const Failure& failure);

@@ -6,12 +6,23 @@
 
 namespace belay::dispatch {
 
-// One call of a kernel, with its span when there is a trace.
-belay_status_t Dispatcher::call_kernel(std::size_t index, const Link& link, belay_run_t& run) {
-  prepare_run(run);
-  if (options_.trace == nullptr) return link.kernel->run(link.kernel, &run);
-  const monitoring::Span span(options_.trace, labels_[index], link.backend->id());
-  return link.kernel->run(link.kernel, &run);
+// One call of a kernel, where its plugin computes, with its span when there is a trace. An error when there
+// is nothing that it could be called with; how the call went is in `status`.
+Status Dispatcher::call_kernel(std::size_t index, const Link& link, belay_run_t& host_run,
+                               belay_status_t& status) {
+  prepare_run(host_run);
+  belay_run_t* run = &host_run;
+  status = BELAY_OK;
+  if (where_ != nullptr) BELAY_TRY(bring_operands(index, link, run, status));
+  if (status != BELAY_OK) return {};
+  {
+    const std::string_view label = labels_.empty() ? std::string_view() : labels_[index];
+    const monitoring::Span span(options_.trace, label, link.backend->id());
+    status = link.kernel->run(link.kernel, run);
+  }
+  if (status != BELAY_OK || where_ == nullptr) return {};
+  run == &host_run ? where_->written_on_host(index) : where_->written_on_device(index, *link.backend);
+  return {};
 }
 
 void Dispatcher::completed(const Link& link) {
@@ -28,7 +39,9 @@ Status Dispatcher::run_with_care(std::size_t index, belay_run_t& run) {
   if (!head.backend->healthy()) {
     return fall_back(index, run, {BELAY_INTERNAL, BELAY_SCOPE_PLUGIN, head.backend->trouble()});
   }
-  const belay_status_t status = call_kernel(index, head, run);
+  belay_status_t status = BELAY_OK;
+  if (Status called = call_kernel(index, head, run, status); !called.ok())
+    return state_lost(std::move(called).error(), head.backend->id());
   if (status != BELAY_OK) return recover(index, run, status);
   completed(head);
   return {};
@@ -43,7 +56,8 @@ Status Dispatcher::replay(std::size_t index, belay_run_t& run) {
   for (Link& link : nodes_[index].links) {
     if (link.backend_index != hook.replay[call]) continue;
     BELAY_TRY(make_ready(index, link));
-    const belay_status_t status = call_kernel(index, link, run);
+    belay_status_t status = BELAY_OK;
+    BELAY_TRY(call_kernel(index, link, run, status));
     if (status != BELAY_OK) {
       return fail(ErrorCode::kGeneral, "replay: call {}, {} on {}: {}", call, op_label(index),
                   link.backend->id(), text(describe(status, error_)));
@@ -69,6 +83,7 @@ Failure Dispatcher::note_failure(Link& link, belay_status_t status) {
   }
   link.trouble = text(failure);
   link.backend->count_failure(failure);
+  if (where_ != nullptr && is_beyond_the_op(failure)) where_->lost(*link.backend, failure);
   return failure;
 }
 
@@ -88,7 +103,9 @@ Status Dispatcher::fall_back(std::size_t index, belay_run_t& run, Failure failur
   for (std::size_t i = node.active + 1; i < node.links.size(); ++i) {
     Link& link = node.links[i];
     if (link.dropped || !link.backend->healthy() || !make_ready(index, link).ok()) continue;
-    const belay_status_t status = call_kernel(index, link, run);
+    belay_status_t status = BELAY_OK;
+    if (Status called = call_kernel(index, link, run, status); !called.ok())
+      return state_lost(std::move(called).error(), link.backend->id());
     if (status == BELAY_CANCELLED) return Error{ErrorCode::kInterrupted, "interrupted"};
     if (status != BELAY_OK) {
       failed.emplace_back(&link, note_failure(link, status));

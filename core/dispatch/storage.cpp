@@ -11,10 +11,6 @@ namespace {
 
 constexpr std::uint32_t kMostBlockBytes = 65536;  // by the ABI
 
-Trouble trouble_of(belay_status_t status, const belay_error_t& error) {
-  return status == BELAY_OK ? Trouble() : Trouble(describe(status, error));
-}
-
 }  // namespace
 
 Trouble StorageRead::wait(std::uint64_t deadline_ns) {

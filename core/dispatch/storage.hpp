@@ -23,9 +23,6 @@ struct StorageTable {
   belay_instance_t* instance = nullptr;
 };
 
-// Nothing, or how a call failed.
-using Trouble = std::optional<Failure>;
-
 // Reads in flight of one or more extents. Ends with this object, after which nothing writes to their memory.
 class StorageRead {
  public:

@@ -2,6 +2,8 @@
 
 #include "core/runtime/core_optimizations.hpp"
 
+#include <belay/ext/memory.h>
+
 #include <algorithm>
 
 namespace belay::runtime {
@@ -16,7 +18,8 @@ dispatch::OpenCompute opener(registry::Registry& registry, registry::HostService
       return fail(ErrorCode::kNoPlugin, "{} offers no operators (no {})", manifest.id, BELAY_COMPUTE_1);
     }
     plugin->mark_in_use();
-    return dispatch::Compute{plugin->compute(), plugin->instance()};
+    const auto* memory = static_cast<const belay_memory_t*>(plugin->interface(BELAY_MEMORY_1));
+    return dispatch::Compute{plugin->compute(), plugin->instance(), memory};
   };
 }
 
@@ -93,8 +96,8 @@ Result<std::unique_ptr<Assembly>> Assembly::create(const hardware::Profile& prof
         std::make_unique<dispatch::Backend>(manifest->id, numerics_of(manifest->id, optimizations),
                                             opener(registry, *assembly->services_, *manifest)));
   }
-  BELAY_TRY_ASSIGN(assembly->engine_,
-                   Engine::create(assembly->model_, std::move(plan), std::move(backends), options.dispatch));
+  BELAY_TRY_ASSIGN(assembly->engine_, Engine::create(assembly->model_, std::move(plan), std::move(backends),
+                                                     options.dispatch, wanted.image_patches));
   BELAY_TRY(assembly->size_memory(wanted));
   assembly->prepare_streaming(options);
   return assembly;
@@ -105,7 +108,14 @@ Status Assembly::size_memory(const PlanOptions& wanted) {
   const MemoryPlan& first = engine_->plan().memory;
   MemoryUse use = first.whole;
   use.packed_bytes = engine_->workspace_bytes();
-  BELAY_TRY_ASSIGN(MemoryPlan sized, plan_memory(model_, use, first.context, wanted));
+  MemoryOptions options = wanted;
+  if (const auto& device = engine_->plan().device) {
+    use.weights_bytes -= std::min(use.weights_bytes, device->replaced_bytes);
+    use.kv_bytes -= std::min(use.kv_bytes, device->kv_bytes);
+    options.device_layers = device->layers;
+    options.most_chunk = device->chunk;
+  }
+  BELAY_TRY_ASSIGN(MemoryPlan sized, plan_memory(model_, use, first.context, options));
   engine_->resize(std::move(sized));
   return {};
 }

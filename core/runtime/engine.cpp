@@ -21,13 +21,26 @@ Engine::Engine(const models::Model& model, Plan plan,
 
 Result<std::unique_ptr<Engine>> Engine::create(const models::Model& model, Plan plan,
                                                std::vector<std::unique_ptr<dispatch::Backend>> backends,
-                                               const dispatch::DispatchOptions& options) {
+                                               const dispatch::DispatchOptions& options,
+                                               std::uint64_t image_patches) {
   std::unique_ptr<Engine> engine(new Engine(model, std::move(plan), std::move(backends), options));
   BELAY_TRY(engine->body_.confirm());
   BELAY_TRY(engine->head_.confirm());
   if (engine->vision_) BELAY_TRY(engine->vision_->confirm());
+  BELAY_TRY(engine->place_devices(image_patches));
   engine->replan();
   return engine;
+}
+
+// What has no place on a device is asked of the next in its chain.
+Status Engine::place_devices(std::uint64_t image_patches) {
+  const DeviceRequest request = {plan_.memory.context, plan_.memory.chunk, image_patches,
+                                 plan_.memory.kv_spilled_bytes > 0};
+  plan_.device = place_on_device(model_, {body_, head_, vision_ ? &*vision_ : nullptr}, request);
+  if (!plan_.device) return {};
+  BELAY_TRY(body_.confirm());
+  BELAY_TRY(head_.confirm());
+  return vision_ ? vision_->confirm() : Status();
 }
 
 // The plan as it stands now that the plugins have answered.
@@ -106,7 +119,38 @@ Result<std::unique_ptr<Session>> Engine::session(threading::Pool& pool, const St
   options.weights = weights_.get();
   options.spill = spill_ ? &*spill_ : nullptr;
   options.before_step = [this] { return relieve(); };
-  return Session::create(model_.decoder, body_, head_, pool, options, stop);
+  for (;;) {
+    auto session = Session::create(model_.decoder, body_, head_, pool, options, stop);
+    if (session.ok() || !plan_.device) return session;
+    const bool is_full = session.error().code == ErrorCode::kOutOfMemory;
+    if (is_full && options.chunk / 2 >= kLeastChunk) {
+      options.chunk /= 2;
+      log(LogLevel::kWarn, "{}; steps have {} tokens at most from here on", session.error().message,
+          options.chunk);
+    } else {
+      BELAY_TRY(leave_device(session.error()));
+    }
+  }
+}
+
+// Everything is bound again to what computes in host memory.
+Status Engine::leave_device(const Error& why) {
+  log(LogLevel::kWarn, "{} is not used: {}", plan_.device->plugin, why.message);
+  plan_.device.reset();
+  const auto leave = [&](dispatch::Dispatcher& dispatcher, std::size_t nodes) -> Status {
+    std::vector<std::size_t> left;
+    for (std::size_t i = 0; i < nodes; ++i) {
+      if (dispatcher.head(i)->device() == nullptr) continue;
+      dispatcher.leave_devices(i, why.message);
+      left.push_back(i);
+    }
+    BELAY_TRY(dispatcher.confirm());
+    return dispatcher.rebind(left);
+  };
+  BELAY_TRY(leave(body_, model_.decoder.body.nodes.size()));
+  BELAY_TRY(leave(head_, model_.decoder.head.nodes.size()));
+  replan();
+  return {};
 }
 
 Result<std::unique_ptr<VisionEncoder>> Engine::vision_encoder(const models::Tensors& tensors,

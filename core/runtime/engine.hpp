@@ -25,10 +25,11 @@ namespace belay::runtime {
 class Engine {
  public:
   // `backends`: the selected plugins, best first, as the plan's chains count them. Opens those that head a
-  // chain and asks them about every node. Afterwards plan() is what runs; nothing is bound yet.
+  // chain and asks them about every node, and places layers on a device, if there is one; `image_patches` are
+  // those of the largest image. Afterwards plan() is what runs; nothing is bound yet.
   [[nodiscard]] static Result<std::unique_ptr<Engine>> create(
       const models::Model& model, Plan plan, std::vector<std::unique_ptr<dispatch::Backend>> backends,
-      const dispatch::DispatchOptions& options);
+      const dispatch::DispatchOptions& options, std::uint64_t image_patches = 0);
 
   // How weights of the decoder's body can be streamed; before bind(). `available` says how much memory the
   // machine has left, and may know nothing: when it falls below `keep_free`, more layers are streamed.
@@ -45,6 +46,7 @@ class Engine {
   // Packs and binds what the plan says of the decoder. Then sessions may be made.
   [[nodiscard]] Status bind();
 
+  // A device that has no room for it after all gets smaller steps, or is not used any more.
   [[nodiscard]] Result<std::unique_ptr<Session>> session(threading::Pool& pool, const Stop& stop);
 
   // Binds the vision encoder, for a model that has one. `tensors` are the model's; all must outlive it.
@@ -65,6 +67,8 @@ class Engine {
  private:
   Engine(const models::Model& model, Plan plan, std::vector<std::unique_ptr<dispatch::Backend>> backends,
          const dispatch::DispatchOptions& options);
+  Status place_devices(std::uint64_t image_patches);
+  Status leave_device(const Error& why);
   void replan();
   Status relieve();
   Status move_layers(const memory::LayerPlacement& wanted);

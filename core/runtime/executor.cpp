@@ -64,6 +64,10 @@ Result<Executor> Executor::create(const graph::Graph& graph, dispatch::Dispatche
   BELAY_TRY_ASSIGN(executor.scratch_, memory::Buffer::allocate(scratch_bytes(graph, max_tokens), "scratch"));
   executor.lay_out_values(memory, max_tokens);
   executor.prepare_calls();
+  BELAY_TRY_ASSIGN(executor.residence_,
+                   dispatch::Residence::create(
+                       graph, dispatcher.heads(),
+                       {executor.tensors_, executor.offsets_, executor.scratch_.size()}, max_tokens));
   return executor;
 }
 
@@ -71,6 +75,7 @@ void Executor::lay_out_values(const Memory& memory, std::uint64_t max_tokens) {
   const Slots slots = assign_slots(*graph_, max_tokens);
   const memory::Packing packing = memory::pack_intervals(slots.intervals);
   tensors_.reserve(graph_->values.size());
+  offsets_.assign(graph_->values.size(), 0);
   for (std::size_t id = 0; id < graph_->values.size(); ++id) {
     const graph::Value& value = graph_->values[id];
     if (graph::is_cache(value)) {
@@ -79,7 +84,8 @@ void Executor::lay_out_values(const Memory& memory, std::uint64_t max_tokens) {
       continue;
     }
     const std::size_t slot = slots.of_value[id];
-    void* data = slot == kNoSlot ? nullptr : scratch_.data() + packing.offsets[slot];
+    if (slot != kNoSlot) offsets_[id] = packing.offsets[slot];
+    void* data = slot == kNoSlot ? nullptr : scratch_.data() + offsets_[id];
     tensors_.push_back(memory::describe(value.dtype, value.shape, data));
   }
 }
@@ -119,11 +125,11 @@ Status Executor::run(std::uint64_t tokens, std::uint64_t position, std::span<con
     tensors_[graph_->inputs[i]].data = const_cast<void*>(inputs[i]);
   }
   const std::size_t calls_before = dispatcher_->recorded_calls();
-  BELAY_TRY(run_nodes(position));
+  BELAY_TRY(run_without_lost(position));
   if (outputs_finite()) [[likely]]
     return {};
   const dispatch::Dispatcher::Scrutiny scrutiny(*dispatcher_, calls_before);
-  BELAY_TRY(run_nodes(position));
+  BELAY_TRY(run_without_lost(position));
   return outputs_finite() ? scrutiny.verdict() : Status();
 }
 
@@ -134,12 +140,24 @@ bool Executor::outputs_finite() const {
   return true;
 }
 
+// Each try has a device less.
+Status Executor::run_without_lost(std::uint64_t position) {
+  const std::size_t calls_before = dispatcher_->recorded_calls();
+  for (std::size_t devices = residence_ != nullptr ? residence_->devices() : 0;; --devices) {
+    Status done = run_nodes(position);
+    if (done.ok() || done.error().code != ErrorCode::kStateLost) return done;
+    dispatcher_->forget_calls(calls_before);
+    if (residence_->cache_is_lost() || devices == 0) return done;
+  }
+}
+
 Status Executor::run_nodes(std::uint64_t position) {
+  if (residence_ != nullptr) residence_->begin({position, tokens_});
   for (std::size_t i = 0; i < calls_.size(); ++i) {
     BELAY_TRY(stop_->check());
     BELAY_TRY(run_node(i, position));
   }
-  return {};
+  return residence_ != nullptr ? dispatcher_->finish(*residence_) : Status();
 }
 
 Status Executor::run_node(std::size_t index, std::uint64_t position) {
@@ -147,7 +165,7 @@ Status Executor::run_node(std::size_t index, std::uint64_t position) {
   run.position = position;
   if (weights_ != nullptr) BELAY_TRY(weights_->acquire(index, *stop_));
   if (spilled_ != nullptr) BELAY_TRY(spilled_->acquire(index, {position, tokens_}, *stop_));
-  BELAY_TRY(dispatcher_->run(index, run));
+  BELAY_TRY(dispatcher_->run(index, run, residence_.get()));
   if (spilled_ != nullptr) BELAY_TRY(spilled_->release(index));
   if (weights_ != nullptr) weights_->release(index);
   return {};

@@ -35,7 +35,14 @@ class Executor {
 
   // One step of 1 to max_tokens tokens, the first at cache position `position`. `inputs` are in the order of
   // the graph's. A step that gives NaN or infinity is computed once more, with an eye on every plugin.
+  // One that a failing device takes with it is computed again without it, unless rows of the cache are lost,
+  // too: kStateLost, and nothing of the cache may be used before forget_cache().
   [[nodiscard]] Status run(std::uint64_t tokens, std::uint64_t position, std::span<const void* const> inputs);
+
+  void forget_cache() {
+    if (residence_ != nullptr) residence_->forget();
+  }
+  [[nodiscard]] bool uses_devices() const { return residence_ != nullptr; }
 
   // Rows of one of the graph's outputs; valid until the next run.
   [[nodiscard]] std::span<const float> output(std::size_t index = 0) const;
@@ -54,6 +61,7 @@ class Executor {
   void lay_out_values(const Memory& memory, std::uint64_t max_tokens);
   void prepare_calls();
   void set_tokens(std::uint64_t tokens);
+  Status run_without_lost(std::uint64_t position);
   Status run_nodes(std::uint64_t position);
   Status run_node(std::size_t index, std::uint64_t position);
   [[nodiscard]] bool outputs_finite() const;
@@ -64,8 +72,10 @@ class Executor {
   WeightStream* weights_ = nullptr;
   KvStream* spilled_ = nullptr;
   memory::Buffer scratch_;
-  std::vector<belay_tensor_t> tensors_;  // one for each value
-  std::vector<Call> calls_;              // one for each node
+  std::vector<belay_tensor_t> tensors_;             // one for each value, in host memory
+  std::vector<std::uint64_t> offsets_;              // of those in scratch
+  std::unique_ptr<dispatch::Residence> residence_;  // when some plugin has a device
+  std::vector<Call> calls_;                         // one for each node
   std::uint64_t tokens_ = 0;
 };
 

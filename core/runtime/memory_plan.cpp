@@ -23,11 +23,11 @@ std::uint64_t streamable_bytes(const models::Decoder& decoder, std::size_t first
   return bytes;
 }
 
-// What each layer's matrices take in a ring.
-std::vector<memory::LayerBytes> layer_bytes(const models::Decoder& decoder) {
+// What each layer's matrices take in a ring, from one layer on.
+std::vector<memory::LayerBytes> layer_bytes(const models::Decoder& decoder, std::size_t first_layer) {
   std::vector<memory::LayerBytes> layers(decoder.config.n_layers);
   for (const graph::Node& node : decoder.body.nodes) {
-    if (!can_stream(decoder.body, node)) continue;
+    if (!can_stream(decoder.body, node) || static_cast<std::size_t>(node.layer) < first_layer) continue;
     const std::uint64_t bytes = decoder.body.weights[node.weights[0]].data.size() + WeightStream::kRoomAround;
     memory::LayerBytes& layer = layers[static_cast<std::size_t>(node.layer)];
     layer.all += bytes;
@@ -40,14 +40,14 @@ std::vector<memory::LayerBytes> layer_bytes(const models::Decoder& decoder) {
 class Fit {
  public:
   Fit(const models::Model& model, const MemoryUse& use, std::uint64_t context, const MemoryOptions& options)
-      : model_(model), options_(options), layers_(layer_bytes(model.decoder)) {
+      : model_(model), options_(options), layers_(layer_bytes(model.decoder, options.device_layers)) {
     plan_.context = context;
     plan_.cache = model.decoder.cache;
     plan_.whole = plan_.use = use;
     if (options.may_stream) plan_.layer_bytes = layers_;
-    streamable_ = streamable_bytes(model.decoder, 0);
+    streamable_ = streamable_bytes(model.decoder, options.device_layers);
     if (model.vision) image_bytes_ = scratch_bytes(model.vision->graph, options.image_patches);
-    chunks_ = {std::min(kMostChunk, context)};
+    chunks_ = {std::min(options.most_chunk, context)};
     while (chunks_.back() / 2 >= kLeastChunk) chunks_.push_back(chunks_.back() / 2);
   }
 

@@ -15,6 +15,9 @@
 
 namespace belay::runtime {
 
+inline constexpr std::uint64_t kMostChunk = 512;  // tokens of one prefill step
+inline constexpr std::uint64_t kLeastChunk = 16;  // below this, a smaller chunk saves no memory worth having
+
 struct MemoryOptions {
   std::uint64_t image_patches = 0;            // of the largest image that is to be encoded; 0: none
   std::optional<std::uint64_t> memory_limit;  // bytes for everything together
@@ -22,10 +25,9 @@ struct MemoryOptions {
   std::uint64_t program_bytes = 0;            // what the process holds already
   bool may_stream = false;                    // what does not fit may be read while the model runs
   bool save_memory = false;                   // then rather a smaller step than fewer layers in memory
+  std::uint64_t most_chunk = kMostChunk;      // tokens of a step
+  std::size_t device_layers = 0;              // the first ones, which take no memory here
 };
-
-inline constexpr std::uint64_t kMostChunk = 512;  // tokens of one prefill step
-inline constexpr std::uint64_t kLeastChunk = 16;  // below this, a smaller chunk saves no memory worth having
 
 // Of the tier "host".
 struct MemoryUse {

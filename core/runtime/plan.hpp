@@ -4,6 +4,7 @@
 #include "core/dispatch/chains.hpp"
 #include "core/manifest/manifest.hpp"
 #include "core/models/model.hpp"
+#include "core/runtime/device_plan.hpp"
 #include "core/runtime/memory_plan.hpp"
 
 #include <cstdint>
@@ -34,6 +35,7 @@ struct Plan {
   dispatch::ChainTable chains;     // the same, grouped by operator and weight type
   std::vector<Placement> placement;
   MemoryPlan memory;
+  std::optional<DeviceUse> device;
 };
 
 // The type of keys and values that the chosen optimizations ask for.

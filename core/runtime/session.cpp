@@ -1,6 +1,7 @@
 #include "core/runtime/session.hpp"
 
 #include "core/base/format.hpp"
+#include "core/base/log.hpp"
 
 #include <algorithm>
 #include <array>
@@ -19,6 +20,10 @@ Result<std::unique_ptr<Session>> Session::create(const models::Decoder& decoder,
                                     {&session->cache_, session->spilled_.get(), options.weights}, stop));
   BELAY_TRY_ASSIGN(session->head_, Executor::create(decoder.head, head, kHeadRows, {}, stop));
   BELAY_TRY(session->make_room());
+  if (session->body_->uses_devices()) {
+    session->seen_.tokens.reserve(session->capacity());
+    session->seen_.positions.reserve(session->capacity() * session->axes());
+  }
   return session;
 }
 
@@ -128,9 +133,10 @@ Status Session::step(Feed& feed, std::size_t count, const LogitsSink& sink) {
   if (before_step_) BELAY_TRY(before_step_());
   const monitoring::Span span(trace_, "step", {}, count);
   fill_inputs(feed, count);
-  BELAY_TRY(body_->run(count, position_, inputs_));
+  BELAY_TRY(run_body(feed, count));
   const bool is_last = feed.done + count == feed.input.tokens.size();
   if (sink || is_last) BELAY_TRY(sink ? hand_out_logits(count, sink) : compute_logits(count - 1, 1));
+  if (body_->uses_devices()) remember(feed, count);
   for (const FedImage& image : feed.images) {
     if (image.first >= position_ && image.first < position_ + count) images_.push_back(image);
   }
@@ -139,12 +145,67 @@ Status Session::step(Feed& feed, std::size_t count, const LogitsSink& sink) {
   return {};
 }
 
+// The body of a step. When a device takes the cache with it, all that was seen is seen again first.
+Status Session::run_body(const Feed& feed, std::size_t count) {
+  for (;;) {
+    Status done = body_->run(count, position_, inputs_);
+    if (done.ok() || done.error().code != ErrorCode::kStateLost) return done;
+    BELAY_TRY(see_again());
+    fill_inputs(feed, count);
+  }
+}
+
+void Session::remember(const Feed& feed, std::size_t count) {
+  const auto begin = feed.input.tokens.begin() + static_cast<std::ptrdiff_t>(feed.done);
+  seen_.tokens.insert(seen_.tokens.end(), begin, begin + static_cast<std::ptrdiff_t>(count));
+  for (std::size_t token = 0; token < count; ++token) {
+    for (std::size_t axis = 0; axis < axes(); ++axis)
+      seen_.positions.push_back(positions_[axis * count + token]);
+  }
+  for (std::size_t i = 0; i < feed.images.size(); ++i) {
+    if (feed.images[i].first >= position_ && feed.images[i].first < position_ + count)
+      seen_.images.push_back(feed.input.images[i]);
+  }
+}
+
+// Host truth is the tokens: the cache is computed from them, on the plugins that are left.
+Status Session::see_again() {
+  log(LogLevel::kWarn, "the cache of {} positions went with a device and is computed again", position_);
+  const std::uint64_t position = position_;
+  Status seen;
+  do {
+    body_->forget_cache();
+    position_ = 0;
+    seen = see_once_more();
+  } while (!seen.ok() && seen.error().code == ErrorCode::kStateLost);
+  position_ = position;
+  return seen;
+}
+
+Status Session::see_once_more() {
+  const MixedTokens input{seen_.tokens, -1, seen_.images};
+  Feed feed(input);
+  feed.images = images_;
+  for (std::size_t axis = 0; axis < axes(); ++axis) {
+    for (std::size_t at = axis; at < seen_.positions.size(); at += axes())
+      feed.positions.push_back(seen_.positions[at]);
+  }
+  while (feed.done < seen_.tokens.size()) {
+    const std::size_t count = std::min<std::size_t>(seen_.tokens.size() - feed.done, chunk_);
+    fill_inputs(feed, count);
+    BELAY_TRY(body_->run(count, position_, inputs_));
+    position_ += count;
+    feed.done += count;
+  }
+  return {};
+}
+
 void Session::fill_inputs(const Feed& feed, std::size_t count) {
   const std::span<const std::int32_t> tokens = feed.input.tokens;
   std::copy_n(tokens.begin() + static_cast<std::ptrdiff_t>(feed.done), count, ids_.begin());
   for (std::size_t axis = 0; axis < axes(); ++axis) {
     const auto to = positions_.begin() + static_cast<std::ptrdiff_t>(axis * count);
-    if (feed.images.empty()) {
+    if (feed.positions.empty()) {
       std::iota(to, to + static_cast<std::ptrdiff_t>(count),
                 static_cast<std::int32_t>(static_cast<std::int64_t>(position_) + position_delta()));
     } else {
@@ -183,6 +244,9 @@ void Session::rewind(std::uint64_t position) {
     position_ = std::min(position_, images_.back().first);
     images_.pop_back();
   }
+  seen_.tokens.resize(std::min<std::size_t>(seen_.tokens.size(), position_));
+  seen_.positions.resize(seen_.tokens.size() * axes());
+  seen_.images.resize(std::min(seen_.images.size(), images_.size()));
 }
 
 // Every row of the step, in order; kHeadRows of them are computed at once.

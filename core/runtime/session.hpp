@@ -99,6 +99,10 @@ class Session {
   [[nodiscard]] bool fits(const ImageRows& image) const;
   [[nodiscard]] Result<Feed> prepare(const MixedTokens& input) const;
   Status step(Feed& feed, std::size_t count, const LogitsSink& sink);
+  Status run_body(const Feed& feed, std::size_t count);
+  void remember(const Feed& feed, std::size_t count);
+  Status see_again();
+  Status see_once_more();
   void fill_inputs(const Feed& feed, std::size_t count);
   void fill_image_rows(const Feed& feed, std::size_t count);
   Status hand_out_logits(std::uint64_t tokens, const LogitsSink& sink);
@@ -126,6 +130,14 @@ class Session {
   std::span<const float> logits_;
   std::uint64_t position_ = 0;
   std::vector<FedImage> images_;  // in the sequence so far
+
+  // What was seen, so that a cache that went with a device can be computed again. Empty without devices.
+  struct Seen {
+    std::vector<std::int32_t> tokens;
+    std::vector<std::int32_t> positions;  // (tokens, axes)
+    std::vector<ImageRows> images;        // as images_
+  };
+  Seen seen_;
 };
 
 }  // namespace belay::runtime

@@ -132,8 +132,7 @@ Result<int> bench_command(Options& options) {
   out["level"] = manifest::to_string(bench.settings.level);
   out["plugins"] = plugins;
   const runtime::Engine& engine = assembly->engine();
-  out["memory"]["tiers"] =
-      tiers_json(bench.profile.memory, engine.plan().memory, {engine.streamed(), nullptr});
+  out["memory"]["tiers"] = tiers_json(bench.profile.memory, engine.plan(), {engine.streamed(), nullptr});
   out["fallbacks"] = to_json(assembly->engine().fallbacks());
   write_out(to_line(out) + "\n");
   return 0;

@@ -194,7 +194,7 @@ class Run {
     out["sampling"] = to_json(sampling_);
     const runtime::Engine& engine = assembly_->engine();
     out["memory"]["tiers"] =
-        tiers_json(bench_.profile.memory, engine.plan().memory, {engine.streamed(), session_->spilled()});
+        tiers_json(bench_.profile.memory, engine.plan(), {engine.streamed(), session_->spilled()});
     out["memory"]["pressure"] = to_json(monitoring::read_pressure());
     const auto peak = monitoring::peak_rss_bytes();
     out["peak_rss_bytes"] = peak ? Json(*peak) : Json(nullptr);

@@ -5,15 +5,6 @@
 
 namespace belay::BELAY_ISA {
 
-const OpRow* find_op(std::string_view id) {
-  static constexpr const OpRow* kRows[] = {&kEmbed,   &kLinear,    &kRmsNorm, &kLayerNorm, &kRope,
-                                           &kKvWrite, &kAttention, &kSiluMul, &kGelu,      &kAdd};
-  for (const OpRow* row : kRows) {
-    if (row->id == id) return row;
-  }
-  return nullptr;
-}
-
 class CpuInstance {
  public:
   CpuInstance(sdk::Host host, const belay_open_t& options) : host_(host) {

@@ -50,6 +50,20 @@ TEST_CASE("decoding allocates nothing while all weights are in memory") {
   CHECK(allocations_of_decoding(engine) == 0);
 }
 
+TEST_CASE("decoding allocates nothing while layers lie on a device") {
+  const TempModel model;
+  test::TestEngine engine({.model = model.path(),
+                           .plugins = {"test.device", "cpu_scalar"},
+                           .further_folders = {BELAY_TEST_DEVICE_DIR},
+                           .plugin_options = {{"test.device.memory", "16000000"}},
+                           .context = 128});
+  const auto& device = engine.assembly().engine().plan().device;
+  REQUIRE(device);
+  MESSAGE(device->layers << " of 6 layers on the device");
+  CHECK(device->layers > 0);
+  CHECK(allocations_of_decoding(engine) == 0);
+}
+
 TEST_CASE("decoding allocates nothing while weights are streamed") {
   const TempModel model;
   std::uint64_t whole = 0;

@@ -9,20 +9,6 @@
 #include <optional>
 #include <string>
 
-namespace belay::BELAY_ISA {
-
-// The kernels' own table of operators, as in plugins/cpu_kernels/entry.cpp.
-const OpRow* find_op(std::string_view id) {
-  static constexpr const OpRow* kRows[] = {&kEmbed,   &kLinear,    &kRmsNorm, &kLayerNorm, &kRope,
-                                           &kKvWrite, &kAttention, &kSiluMul, &kGelu,      &kAdd};
-  for (const OpRow* row : kRows) {
-    if (row->id == id) return row;
-  }
-  return nullptr;
-}
-
-}  // namespace belay::BELAY_ISA
-
 namespace faulty {
 
 namespace kernels = belay::BELAY_ISA;
