@@ -88,6 +88,7 @@ Result<DeviceBuffer> Device::allocate(std::uint64_t bytes, std::string_view purp
 
 Trouble Device::copy_in(Place to, std::span<const std::byte> from) {
   if (from.empty()) return std::nullopt;
+  reads_host_ = true;
   belay_error_t error = empty_error();
   const belay_status_t status =
       table_.copy(instance_, stream_, to.buffer, to.offset, nullptr, 0, 0, from.data(), from.size(), &error);
@@ -103,6 +104,7 @@ Trouble Device::copy_out(std::span<std::byte> to, Place from) {
 }
 
 Trouble Device::wait() {
+  reads_host_ = false;  // a device that fails reads nothing any more
   belay_error_t error = empty_error();
   if (const auto status = table_.event_record(event_, stream_, &error); status != BELAY_OK)
     return describe(status, error);

@@ -76,6 +76,8 @@ class Device {
   // Until everything queued is done. Its failure is that of some of the work: all that the device holds is
   // lost.
   [[nodiscard]] Trouble wait();
+  // Whether bytes of the host may still be read by copies that were not waited for.
+  [[nodiscard]] bool reads_host() const { return reads_host_; }
 
   [[nodiscard]] belay_stream_t* stream() const { return stream_; }
 
@@ -89,6 +91,7 @@ class Device {
   std::uint32_t type_ = 0;
   belay_stream_t* stream_ = nullptr;
   belay_event_t* event_ = nullptr;
+  bool reads_host_ = false;
 };
 
 }  // namespace belay::dispatch

@@ -23,6 +23,7 @@ Result<std::unique_ptr<Residence>> Residence::create(const graph::Graph& graph,
     if (backend->device() == nullptr || residence->place_of(*backend) != nullptr) continue;
     BELAY_TRY(residence->add_place(*backend, heads, max_tokens));
   }
+  residence->heads_.assign(heads.begin(), heads.end());
   if (residence->places_.empty()) return std::unique_ptr<Residence>();
   for (Place& place : residence->places_) residence->prepare_calls(place);
   residence->current_.assign(graph.values.size(), kHost);
@@ -44,10 +45,10 @@ Status Residence::add_place(Backend& backend, std::span<Backend* const> heads, s
   place.device = backend.device();
   place.bit = kHost << (places_.size() + 1);
   std::uint64_t bytes = round_up(host_.scratch_bytes);
-  std::vector<std::uint64_t> offsets(host_.offsets.begin(), host_.offsets.end());
+  place.offsets.assign(host_.offsets.begin(), host_.offsets.end());
   for (std::size_t id = 0; id < graph_.values.size(); ++id) {
     if (!is_input(graph_.values[id])) continue;
-    offsets[id] = bytes;
+    place.offsets[id] = bytes;
     bytes += round_up(graph::value_bytes(graph_.values[id], max_tokens));
   }
   BELAY_TRY_ASSIGN(place.scratch, place.device->allocate(bytes, "scratch"));
@@ -56,7 +57,7 @@ Status Residence::add_place(Backend& backend, std::span<Backend* const> heads, s
     belay_tensor_t& tensor = place.tensors[id];
     tensor.data = nullptr;
     tensor.buffer = graph::is_cache(graph_.values[id]) ? 0 : place.scratch.handle();
-    tensor.offset = graph::is_cache(graph_.values[id]) ? 0 : offsets[id];
+    tensor.offset = graph::is_cache(graph_.values[id]) ? 0 : place.offsets[id];
   }
   BELAY_TRY(place_caches(place, heads));
   places_.push_back(std::move(place));
@@ -110,6 +111,36 @@ void Residence::begin(const StepExtent& step) {
   for (std::size_t id = 0; id < current_.size(); ++id) {
     if (!graph::is_cache(graph_.values[id])) current_[id] = is_input(graph_.values[id]) ? kHost : 0;
   }
+  for (const graph::ValueId id : graph_.inputs) {
+    for (Place& place : places_) {
+      place.tensors[id].buffer = place.scratch.handle();
+      place.tensors[id].offset = place.offsets[id];
+    }
+  }
+}
+
+std::optional<Residence::Site> Residence::site(graph::ValueId id) const {
+  const graph::ValueId from = source(id);
+  for (const Place& place : places_) {
+    if ((current_[from] & place.bit) == 0) continue;
+    return Site{place.backend, place.tensors[from].buffer, place.tensors[from].offset};
+  }
+  return std::nullopt;
+}
+
+bool Residence::takes(graph::ValueId input, const Backend& backend) const {
+  for (std::size_t i = 0; i < needs_.size(); ++i) {
+    if (std::find(needs_[i].begin(), needs_[i].end(), input) != needs_[i].end())
+      return heads_[i] == &backend && backend.healthy();
+  }
+  return false;
+}
+
+void Residence::input_lies_at(graph::ValueId input, const Site& site) {
+  Place& place = *place_of(*site.backend);
+  place.tensors[input].buffer = site.buffer;
+  place.tensors[input].offset = site.offset;
+  current_[input] = place.bit;
 }
 
 void Residence::copy_shapes() {
@@ -142,9 +173,8 @@ belay_run_t& Residence::arguments(std::size_t node, const Backend& backend) {
 Status Residence::to_host(std::size_t node) {
   BELAY_TRY(fetch(needs_[node], positions_for(node)));
   for (Place& place : places_) {  // the node may write over what is still being copied
-    if (!place.reads_host) continue;
+    if (!place.device->reads_host()) continue;
     if (auto trouble = place.device->wait()) return fail_device(place, *std::move(trouble));
-    place.reads_host = false;
   }
   return {};
 }
@@ -183,7 +213,6 @@ Status Residence::fetch(std::span<const graph::ValueId> ids, std::uint64_t posit
     }
     if (!waits) continue;
     if (auto trouble = place.device->wait()) return fail_device(place, *std::move(trouble));
-    place.reads_host = false;
     for (const graph::ValueId id : ids) {
       if ((current_[id] & place.bit) != 0) current_[id] |= kHost;
     }
@@ -221,7 +250,6 @@ Trouble Residence::start_fetch(graph::ValueId id, Place& from, std::uint64_t pos
 }
 
 Trouble Residence::send(graph::ValueId id, Place& to, std::uint64_t positions) {
-  to.reads_host = true;
   return each_part(id, to, positions, [&](std::span<const std::byte> host, Device::Place place) {
     return to.device->copy_in(place, host);
   });
@@ -240,7 +268,6 @@ void Residence::lost(const Backend& backend, const Failure& failure) {
   if (place == nullptr) return;
   loss_ = {&backend, failure};
   for (std::uint32_t& where : current_) where &= ~place->bit;
-  place->reads_host = false;
 }
 
 bool Residence::cache_is_lost() const {

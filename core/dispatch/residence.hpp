@@ -42,6 +42,19 @@ class Residence {
   // A step begins: its inputs are in host memory, everything else but the caches is of no use any more.
   void begin(const StepExtent& step);
 
+  // Where a value lies on a device, when it is current there.
+  struct Site {
+    const Backend* backend = nullptr;
+    std::uint64_t buffer = 0;
+    std::uint64_t offset = 0;
+  };
+  [[nodiscard]] std::optional<Site> site(graph::ValueId id) const;
+  // Whether the node that first takes an input runs on the device of that backend.
+  [[nodiscard]] bool takes(graph::ValueId input, const Backend& backend) const;
+  // After begin(): an input that is not in host memory but there, until the next begin(). What its descriptor
+  // in host memory names is where it goes when it is needed there.
+  void input_lies_at(graph::ValueId input, const Site& site);
+
   // Whether a node's operands have a place on the device of `backend`.
   [[nodiscard]] bool serves(std::size_t node, const Backend& backend) const;
 
@@ -91,10 +104,10 @@ class Residence {
     Device* device = nullptr;
     std::uint32_t bit = 0;
     DeviceBuffer scratch;
+    std::vector<std::uint64_t> offsets;  // in it, of each value
     std::vector<DeviceBuffer> caches;
     std::vector<belay_tensor_t> tensors;  // of each value; buffer 0: it has no place here
     std::vector<Call> calls;
-    bool reads_host = false;  // copies from host memory may be in flight
   };
 
   Residence(const graph::Graph& graph, const Host& host) : graph_(graph), host_(host) {}
@@ -124,6 +137,7 @@ class Residence {
 
   const graph::Graph& graph_;
   Host host_;
+  std::vector<Backend*> heads_;  // of each node
   std::vector<Place> places_;
   std::vector<std::uint32_t> current_;               // of each value: where it is up to date
   std::vector<std::vector<graph::ValueId>> needs_;   // of each node: what it reads, sources of views

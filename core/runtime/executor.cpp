@@ -117,19 +117,42 @@ void Executor::set_tokens(std::uint64_t tokens) {
   }
 }
 
-Status Executor::run(std::uint64_t tokens, std::uint64_t position, std::span<const void* const> inputs) {
+bool Executor::can_hand_over_to(const Executor& other) const {
+  if (residence_ == nullptr || other.residence_ == nullptr) return false;
+  const dispatch::Backend* last = dispatcher_->head(graph_->nodes.size() - 1);
+  return last->device() != nullptr && last->healthy() &&
+         graph_->nodes.back().outputs[0] == graph_->outputs[0] &&
+         other.residence_->takes(other.graph_->inputs[0], *last);
+}
+
+void Executor::hand_over(std::uint64_t row, Executor& other) const {
+  other.handed_ = residence_->site(graph_->outputs[0]);
+  if (!other.handed_) return;
+  const auto row_bytes = static_cast<std::uint64_t>(tensors_[graph_->outputs[0]].stride_bytes[0]);
+  other.handed_->offset += row * row_bytes;
+}
+
+Status Executor::run(std::uint64_t tokens, std::uint64_t position, std::span<const void* const> inputs,
+                     Outputs outputs) {
   set_tokens(tokens);
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     // The ABI has one descriptor for tensors that are read and that are written; a plugin only reads its
     // inputs.
     tensors_[graph_->inputs[i]].data = const_cast<void*>(inputs[i]);
   }
+  Status done = run_checked(position, outputs);
+  handed_.reset();
+  return done;
+}
+
+Status Executor::run_checked(std::uint64_t position, Outputs outputs) {
   const std::size_t calls_before = dispatcher_->recorded_calls();
-  BELAY_TRY(run_without_lost(position));
+  Status done = run_without_lost(position, outputs);
+  if (!done.ok() || outputs == Outputs::kAnywhere) return done;
   if (outputs_finite()) [[likely]]
     return {};
   const dispatch::Dispatcher::Scrutiny scrutiny(*dispatcher_, calls_before);
-  BELAY_TRY(run_without_lost(position));
+  BELAY_TRY(run_without_lost(position, outputs));
   return outputs_finite() ? scrutiny.verdict() : Status();
 }
 
@@ -141,23 +164,25 @@ bool Executor::outputs_finite() const {
 }
 
 // Each try has a device less.
-Status Executor::run_without_lost(std::uint64_t position) {
+Status Executor::run_without_lost(std::uint64_t position, Outputs outputs) {
   const std::size_t calls_before = dispatcher_->recorded_calls();
   for (std::size_t devices = residence_ != nullptr ? residence_->devices() : 0;; --devices) {
-    Status done = run_nodes(position);
+    Status done = run_nodes(position, outputs);
     if (done.ok() || done.error().code != ErrorCode::kStateLost) return done;
     dispatcher_->forget_calls(calls_before);
-    if (residence_->cache_is_lost() || devices == 0) return done;
+    if (residence_->cache_is_lost() || handed_ || devices == 0) return done;
   }
 }
 
-Status Executor::run_nodes(std::uint64_t position) {
+Status Executor::run_nodes(std::uint64_t position, Outputs outputs) {
   if (residence_ != nullptr) residence_->begin({position, tokens_});
+  if (handed_) residence_->input_lies_at(graph_->inputs[0], *handed_);
   for (std::size_t i = 0; i < calls_.size(); ++i) {
     BELAY_TRY(stop_->check());
     BELAY_TRY(run_node(i, position));
   }
-  return residence_ != nullptr ? dispatcher_->finish(*residence_) : Status();
+  if (residence_ == nullptr || outputs == Outputs::kAnywhere) return {};
+  return dispatcher_->finish(*residence_);
 }
 
 Status Executor::run_node(std::size_t index, std::uint64_t position) {

@@ -11,6 +11,7 @@
 #include "core/runtime/weight_stream.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -28,6 +29,9 @@ class Executor {
     KvStream* spilled = nullptr;
     WeightStream* weights = nullptr;
   };
+  // Where results are to be after a run. Those that stay where they are are not looked at.
+  enum class Outputs { kOnHost, kAnywhere };
+
   // All arguments must outlive the executor.
   [[nodiscard]] static Result<Executor> create(const graph::Graph& graph, dispatch::Dispatcher& dispatcher,
                                                std::uint64_t max_tokens, const Memory& memory,
@@ -37,7 +41,18 @@ class Executor {
   // the graph's. A step that gives NaN or infinity is computed once more, with an eye on every plugin.
   // One that a failing device takes with it is computed again without it, unless rows of the cache are lost,
   // too: kStateLost, and nothing of the cache may be used before forget_cache().
-  [[nodiscard]] Status run(std::uint64_t tokens, std::uint64_t position, std::span<const void* const> inputs);
+  [[nodiscard]] Status run(std::uint64_t tokens, std::uint64_t position, std::span<const void* const> inputs,
+                           Outputs outputs = Outputs::kOnHost);
+
+  // Whether the first output and the first input of another graph are computed on one device; then the rows
+  // of the output from `row` on can be handed over for the next run of the other, without a way over the
+  // host.
+  [[nodiscard]] bool can_hand_over_to(const Executor& other) const;
+  void hand_over(std::uint64_t row, Executor& other) const;
+
+  // Calls recorded so far by the dispatch hook, for a step that is done again.
+  [[nodiscard]] std::size_t recorded_calls() const { return dispatcher_->recorded_calls(); }
+  void forget_calls(std::size_t calls_before) { dispatcher_->forget_calls(calls_before); }
 
   void forget_cache() {
     if (residence_ != nullptr) residence_->forget();
@@ -61,8 +76,9 @@ class Executor {
   void lay_out_values(const Memory& memory, std::uint64_t max_tokens);
   void prepare_calls();
   void set_tokens(std::uint64_t tokens);
-  Status run_without_lost(std::uint64_t position);
-  Status run_nodes(std::uint64_t position);
+  Status run_checked(std::uint64_t position, Outputs outputs);
+  Status run_without_lost(std::uint64_t position, Outputs outputs);
+  Status run_nodes(std::uint64_t position, Outputs outputs);
   Status run_node(std::size_t index, std::uint64_t position);
   [[nodiscard]] bool outputs_finite() const;
 
@@ -72,10 +88,11 @@ class Executor {
   WeightStream* weights_ = nullptr;
   KvStream* spilled_ = nullptr;
   memory::Buffer scratch_;
-  std::vector<belay_tensor_t> tensors_;             // one for each value, in host memory
-  std::vector<std::uint64_t> offsets_;              // of those in scratch
-  std::unique_ptr<dispatch::Residence> residence_;  // when some plugin has a device
-  std::vector<Call> calls_;                         // one for each node
+  std::vector<belay_tensor_t> tensors_;              // one for each value, in host memory
+  std::vector<std::uint64_t> offsets_;               // of those in scratch
+  std::unique_ptr<dispatch::Residence> residence_;   // when some plugin has a device
+  std::vector<Call> calls_;                          // one for each node
+  std::optional<dispatch::Residence::Site> handed_;  // the first input of this run
   std::uint64_t tokens_ = 0;
 };
 

@@ -2,6 +2,7 @@
 
 #include "core/base/format.hpp"
 #include "core/base/log.hpp"
+#include "core/dispatch/canary.hpp"
 
 #include <algorithm>
 #include <array>
@@ -133,9 +134,13 @@ Status Session::step(Feed& feed, std::size_t count, const LogitsSink& sink) {
   if (before_step_) BELAY_TRY(before_step_());
   const monitoring::Span span(trace_, "step", {}, count);
   fill_inputs(feed, count);
-  BELAY_TRY(run_body(feed, count));
   const bool is_last = feed.done + count == feed.input.tokens.size();
-  if (sink || is_last) BELAY_TRY(sink ? hand_out_logits(count, sink) : compute_logits(count - 1, 1));
+  if (is_last && !sink) {
+    BELAY_TRY(run_both(feed, count));
+  } else {
+    BELAY_TRY(run_body(feed, count, Executor::Outputs::kOnHost));
+    if (sink) BELAY_TRY(hand_out_logits(count, sink));
+  }
   if (body_->uses_devices()) remember(feed, count);
   for (const FedImage& image : feed.images) {
     if (image.first >= position_ && image.first < position_ + count) images_.push_back(image);
@@ -146,13 +151,30 @@ Status Session::step(Feed& feed, std::size_t count, const LogitsSink& sink) {
 }
 
 // The body of a step. When a device takes the cache with it, all that was seen is seen again first.
-Status Session::run_body(const Feed& feed, std::size_t count) {
+Status Session::run_body(const Feed& feed, std::size_t count, Executor::Outputs outputs) {
   for (;;) {
-    Status done = body_->run(count, position_, inputs_);
+    Status done = body_->run(count, position_, inputs_, outputs);
     if (done.ok() || done.error().code != ErrorCode::kStateLost) return done;
     BELAY_TRY(see_again());
     fill_inputs(feed, count);
   }
+}
+
+// A step and the logits behind its last token. On one device nothing comes to the host between the two; if
+// that does not end well, the step is done once more with an eye on what lies between.
+Status Session::run_both(const Feed& feed, std::size_t count) {
+  if (body_->can_hand_over_to(*head_)) {
+    const std::size_t calls_before = body_->recorded_calls();
+    BELAY_TRY(run_body(feed, count, Executor::Outputs::kAnywhere));
+    body_->hand_over(count - 1, *head_);
+    Status done = compute_logits(count - 1, 1);
+    const bool again =
+        done.ok() ? !dispatch::all_finite(logits_) : done.error().code == ErrorCode::kStateLost;
+    if (!again) return done;
+    body_->forget_calls(calls_before);
+  }
+  BELAY_TRY(run_body(feed, count, Executor::Outputs::kOnHost));
+  return compute_logits(count - 1, 1);
 }
 
 void Session::remember(const Feed& feed, std::size_t count) {

@@ -80,6 +80,7 @@ Instance::Instance(sdk::Host host, const belay_open_t& /*options*/)
 
 Instance::~Instance() {
   host_.log(BELAY_LOG_DEBUG, "calls: %llu", static_cast<unsigned long long>(fault_.calls()));
+  host_.log(BELAY_LOG_DEBUG, "waits: %llu", static_cast<unsigned long long>(fault_.waits()));
 }
 
 belay_status_t Instance::probe(sdk::Host host, belay_device_t* devices, uint64_t capacity, uint64_t* count,

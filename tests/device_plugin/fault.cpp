@@ -33,6 +33,9 @@ belay_status_t Fault::strike_run(belay_error_t* error) {
   return silent ? belay_status_t{BELAY_OK} : status;  // it is lost all the same
 }
 
-belay_status_t Fault::strike_wait(belay_error_t* error) { return strike(error); }
+belay_status_t Fault::strike_wait(belay_error_t* error) {
+  ++waits_;
+  return strike(error);
+}
 
 }  // namespace test_device

@@ -22,6 +22,7 @@ class Fault {
   [[nodiscard]] belay_status_t strike_wait(belay_error_t* error);
 
   [[nodiscard]] std::uint64_t calls() const { return calls_; }
+  [[nodiscard]] std::uint64_t waits() const { return waits_; }
 
  private:
   static constexpr std::uint64_t kNever = UINT64_MAX;
@@ -32,6 +33,7 @@ class Fault {
   std::uint64_t at_ = kNever;
   std::string_view how_;
   std::uint64_t calls_ = 0;
+  std::uint64_t waits_ = 0;
   bool lost_ = false;
 };
 

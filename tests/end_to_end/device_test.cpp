@@ -85,15 +85,30 @@ const Outcome& on_host() {
 
 Outcome on_device(Settings settings) { return run(kBoth, std::move(settings)); }
 
+// What the plugin said of itself when it was closed.
+std::uint64_t said_number(const std::string& what) {
+  const auto& lines = Listener::lines();
+  const auto found = std::find_if(lines.begin(), lines.end(), [&](const std::string& line) {
+    return line.find(what) != std::string::npos;
+  });
+  REQUIRE(found != lines.end());
+  return std::stoull(found->substr(found->find(what) + what.size()));
+}
+
 std::uint64_t device_calls(Settings settings) {
   const Listener listener;
   (void)on_device(std::move(settings));
-  const auto& lines = Listener::lines();
-  const auto found = std::find_if(lines.begin(), lines.end(), [](const std::string& line) {
-    return line.find("calls: ") != std::string::npos;
-  });
-  REQUIRE(found != lines.end());
-  return std::stoull(found->substr(found->find("calls: ") + 7));
+  return said_number("calls: ");
+}
+
+std::uint64_t waits_for(std::int32_t tokens) {
+  const Listener listener;
+  {
+    const TestModel model;
+    test::TestEngine engine(spec_of(model, kBoth, {}, false));
+    for (std::int32_t token = 0; token < tokens; ++token) REQUIRE(engine.session().feed({&token, 1}).ok());
+  }
+  return said_number("waits: ");
 }
 
 // A size of the device at which so many layers are placed there.
@@ -127,6 +142,8 @@ TEST_CASE("a model that fits the device runs there, all but its embedding") {
   CHECK(outcome.fallbacks.empty());
   CHECK(outcome.calls.at("cpu_scalar") == kTokens);  // one embedding a step
 }
+
+TEST_CASE("a token takes one wait for the device") { CHECK(waits_for(9) == waits_for(5) + 4); }
 
 TEST_CASE("layers lie on both sides of every possible border") {
   std::set<std::size_t> seen;
