@@ -1,0 +1,23 @@
+// The kernels of plugins/cuda_sm61, compiled for the emulator, by name: what the emulated driver finds in a
+// module.
+#pragma once
+
+#include "tests/plugins/cuda_sm61/emulator/launch.hpp"
+
+#include <span>
+#include <string_view>
+
+namespace belay::emulator {
+
+struct Kernel {
+  std::string_view name;
+  Thunk run;
+  std::uint32_t threads;     // a block has this many
+  std::size_t params_bytes;  // of its one argument
+};
+
+[[nodiscard]] std::span<const Kernel> kernels();
+// Null when there is none of that name.
+[[nodiscard]] const Kernel* find_kernel(std::string_view name);
+
+}  // namespace belay::emulator
