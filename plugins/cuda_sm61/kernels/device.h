@@ -15,6 +15,8 @@
 #define BELAY_DEVICE static __device__ __forceinline__
 #define BELAY_UNROLL _Pragma("unroll")
 #define BELAY_NO_UNROLL _Pragma("unroll 1")
+#define BELAY_PRAGMA(text) _Pragma(#text)
+#define BELAY_UNROLL_BY(times) BELAY_PRAGMA(unroll times)
 // BELAY_KERNEL(belay_add, AddParams p) { ... }
 #define BELAY_KERNEL(name, param) extern "C" __global__ void name(param)
 // The same, made to fit `blocks` blocks of `threads` threads on a multiprocessor.
@@ -57,6 +59,11 @@ BELAY_DEVICE int round_to_int(float value) { return __float2int_rn(value); }
 template <class T>
 BELAY_DEVICE T load_constant(const T* from) {
   return __ldg(from);
+}
+// Reads what another block of the launch has written, past any cache of this multiprocessor.
+template <class T>
+BELAY_DEVICE T load_fresh(const T* from) {
+  return __ldcg(from);
 }
 
 #else

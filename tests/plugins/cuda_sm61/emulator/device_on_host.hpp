@@ -75,6 +75,7 @@ inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return
 #define BELAY_DEVICE static inline
 #define BELAY_UNROLL
 #define BELAY_NO_UNROLL
+#define BELAY_UNROLL_BY(times)
 #define BELAY_KERNEL(name, param) extern "C" void name(param)
 #define BELAY_KERNEL_BOUNDS(name, param, threads, blocks) extern "C" void name(param)
 #define BELAY_SHARED(type, name, count)  \
@@ -138,6 +139,18 @@ inline int __all_sync(unsigned mask, int value, const char* file = __builtin_FIL
                       int line = __builtin_LINE()) {
   return belay::emulator::ballot(mask, value != 0, {file, line}) == mask ? 1 : 0;
 }
+// Blocks run one after the other: nothing to order, nothing to race with.
+inline void __threadfence() {}
+inline unsigned atomicAdd(unsigned* at, unsigned value) {
+  const unsigned before = *at;
+  *at = before + value;
+  return before;
+}
+inline void sincospif(float value, float* sine, float* cosine) {
+  const double angle = 3.14159265358979323846 * static_cast<double>(value);
+  *sine = static_cast<float>(std::sin(angle));
+  *cosine = static_cast<float>(std::cos(angle));
+}
 inline float rsqrtf(float value) { return 1.0F / std::sqrt(value); }
 inline int __popc(unsigned value) { return std::popcount(value); }
 inline int min(int a, int b) { return a < b ? a : b; }
@@ -190,5 +203,9 @@ inline unsigned short float_to_half(float value) {
 
 template <class T>
 inline T load_constant(const T* from) {
+  return *from;
+}
+template <class T>
+inline T load_fresh(const T* from) {
   return *from;
 }
