@@ -60,7 +60,8 @@ void check_size(const char* call, std::uint64_t bytes, std::uint64_t needed) {
 }  // namespace
 
 const OpRow* find_op(std::string_view id) {
-  static constexpr const OpRow* kRows[] = {&kAdd};
+  static constexpr const OpRow* kRows[] = {&kEmbed,   &kLinear,    &kRmsNorm, &kLayerNorm, &kRope,
+                                           &kKvWrite, &kAttention, &kSiluMul, &kGelu,      &kAdd};
   for (const OpRow* row : kRows) {
     if (row->id == id) return row;
   }
@@ -95,7 +96,7 @@ sdk::Support Instance::supports(const belay_op_t& op) const {
   if (row == nullptr) {
     answer.no(BELAY_UNSUPPORTED, "the operator is not offered");
   } else {
-    answer.determinism = BELAY_DETERMINISM_RUN_TO_RUN;
+    answer.determinism = BELAY_DETERMINISM_BITWISE;
     answer.confidence_permille = 100;  // rates of a data sheet, not measured
     row->supports(op, answer);
   }

@@ -39,7 +39,7 @@ Device::Device(int ordinal, const char* library)
       kernels_(context_, driver_, image_),
       arena_(context_, driver_, usable_memory(measure(driver_).free)),
       buffers_(context_, driver_, arena_),
-      streams_(context_, driver_),
+      streams_(context_, driver_, arena_),
       own_stream_(streams_.create()),
       staging_(context_, driver_, own_stream_->handle()) {}
 

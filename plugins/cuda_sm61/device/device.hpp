@@ -43,11 +43,9 @@ class Device {
   struct HostWork {
     std::unique_lock<std::mutex> lock;
     Staging& staging;
-    StreamHandle stream;
+    const Stream& stream;
   };
-  [[nodiscard]] HostWork host_work() {
-    return {std::unique_lock(host_mutex_), staging_, own_stream_->handle()};
-  }
+  [[nodiscard]] HostWork host_work() { return {std::unique_lock(host_mutex_), staging_, *own_stream_}; }
 
   // Device memory of at least `bytes` bytes for a run from host memory, kept for the next one: it grows to
   // the largest run and is then never asked for again. The caller holds HostWork, and no run uses it any

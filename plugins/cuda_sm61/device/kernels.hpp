@@ -24,13 +24,13 @@ inline constexpr std::size_t kKernelCount = static_cast<std::size_t>(KernelIndex
 
 // A kernel that takes a `Params`: launch() accepts nothing else for it.
 template <class Params>
-struct Kernel {
+struct KernelOf {
   KernelIndex index;
   unsigned threads;  // of a block
 };
 
 namespace kernels {
-#define X(name, Params, threads) inline constexpr Kernel<Params> name{KernelIndex::name, threads};
+#define X(name, Params, threads) inline constexpr KernelOf<Params> name{KernelIndex::name, threads};
 #include "plugins/cuda_sm61/kernels/list.h"
 }  // namespace kernels
 

@@ -10,11 +10,18 @@ StreamSet::~StreamSet() {
 }
 
 Stream* StreamSet::create() {
+  constexpr std::size_t kBytes = Stream::kCounters * sizeof(unsigned);
+  constexpr unsigned char kZero = 0;
   require(context_.enter(), "making a stream");
+  DeviceMemory counters(arena_, kBytes, "making a stream");
   StreamHandle handle = nullptr;
   require(driver_.call(&Api::create_stream, &handle, kStreamNonBlocking), "making a stream");
+  auto stream = std::make_unique<Stream>(*this, handle, std::move(counters));
+  const Result filled = driver_.call(&Api::fill, stream->counters(), kZero, kBytes, handle);
+  if (filled != kSuccess) (void)driver_.call(&Api::destroy_stream, handle);
+  require(filled, "making a stream");
   const std::lock_guard lock(mutex_);
-  streams_.push_back(std::make_unique<Stream>(*this, handle));
+  streams_.push_back(std::move(stream));
   return streams_.back().get();
 }
 

@@ -3,11 +3,13 @@
 // for the rest.
 #pragma once
 
-#include "plugins/cuda_sm61/device/context.hpp"
+#include "plugins/cuda_sm61/device/arena.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 namespace belay::cuda {
@@ -16,18 +18,27 @@ class StreamSet;
 
 class Stream {
  public:
-  Stream(StreamSet& owner, StreamHandle handle) : owner_(owner), handle_(handle) {}
+  Stream(StreamSet& owner, StreamHandle handle, DeviceMemory counters)
+      : owner_(owner), handle_(handle), counters_(std::move(counters)) {}
   [[nodiscard]] StreamHandle handle() const { return handle_; }
+  // kCounters unsigned numbers on the device for kernels that count their blocks: all 0 whenever no kernel of
+  // the stream runs.
+  [[nodiscard]] DevicePointer counters() const { return counters_.address(); }
+
+  static constexpr std::size_t kCounters = 16384;
+
   [[nodiscard]] StreamSet& owner() const { return owner_; }
 
  private:
   StreamSet& owner_;
   StreamHandle handle_;
+  DeviceMemory counters_;
 };
 
 class StreamSet {
  public:
-  StreamSet(const Context& context, const Driver& driver) : context_(context), driver_(driver) {}
+  StreamSet(const Context& context, const Driver& driver, Arena& arena)
+      : context_(context), driver_(driver), arena_(arena) {}
   ~StreamSet();
   StreamSet(const StreamSet&) = delete;
   StreamSet& operator=(const StreamSet&) = delete;
@@ -45,6 +56,7 @@ class StreamSet {
  private:
   const Context& context_;
   const Driver& driver_;
+  Arena& arena_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<Stream>> streams_;
 };

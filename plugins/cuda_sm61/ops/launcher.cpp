@@ -14,7 +14,7 @@ void Launcher::launch(KernelIndex kernel, unsigned threads, const Grid& grid, st
   void** const no_extra = nullptr;
   result_ = device_.driver().call(&Api::launch, device_.kernels()[kernel], static_cast<unsigned>(grid.x),
                                   static_cast<unsigned>(grid.y), static_cast<unsigned>(grid.z), threads, 1U,
-                                  1U, shared_bytes, stream_, arguments, no_extra);
+                                  1U, shared_bytes, stream_.handle(), arguments, no_extra);
 }
 
 }  // namespace belay::cuda

@@ -15,17 +15,18 @@ struct Grid {
 
 class Launcher {
  public:
-  Launcher(const Device& device, StreamHandle stream) : device_(device), stream_(stream) {}
+  Launcher(const Device& device, const Stream& stream) : device_(device), stream_(stream) {}
 
   // A grid without blocks queues nothing.
   template <class Params>
-  void operator()(const Kernel<Params>& kernel, const Grid& grid, Params params,
+  void operator()(const KernelOf<Params>& kernel, const Grid& grid, Params params,
                   std::uint32_t shared_bytes = 0) {
     void* arguments[] = {&params};
     launch(kernel.index, kernel.threads, grid, shared_bytes, arguments);
   }
 
   [[nodiscard]] Result result() const { return result_; }
+  [[nodiscard]] const Stream& stream() const { return stream_; }
   [[nodiscard]] int multiprocessors() const { return device_.facts().multiprocessors; }
 
  private:
@@ -33,7 +34,7 @@ class Launcher {
               void** arguments);
 
   const Device& device_;
-  StreamHandle stream_;
+  const Stream& stream_;
   Result result_ = kSuccess;
 };
 

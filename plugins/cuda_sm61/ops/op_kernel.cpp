@@ -117,7 +117,7 @@ belay_status_t OpKernel::run_queued(const belay_run_t& run, const Operands& oper
     return sdk::fail(run.error, BELAY_INVALID_ARGUMENT, "run: no workspace of %llu bytes in a device buffer",
                      static_cast<unsigned long long>(needed));
   }
-  Launcher launcher(device_, reinterpret_cast<const Stream*>(run.stream)->handle());
+  Launcher launcher(device_, *reinterpret_cast<const Stream*>(run.stream));
   launch(
       {launcher, operands.tokens(), static_cast<std::int64_t>(run.position), inputs, outputs, room.device});
   return launcher.result() == kSuccess ? BELAY_OK : fail(run.error, launcher.result(), "run: launching");

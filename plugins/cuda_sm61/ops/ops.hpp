@@ -31,6 +31,15 @@ struct OpRow {
   belay_status_t (*pack)(sdk::Host host, const belay_op_t& op, void* to) = nullptr;
 };
 
+extern const OpRow kEmbed;
+extern const OpRow kLinear;
+extern const OpRow kRmsNorm;
+extern const OpRow kLayerNorm;
+extern const OpRow kRope;
+extern const OpRow kKvWrite;
+extern const OpRow kAttention;
+extern const OpRow kSiluMul;
+extern const OpRow kGelu;
 extern const OpRow kAdd;
 
 // nullptr when the op is not offered.
