@@ -90,19 +90,18 @@ Output compile(const Nvrtc& nvrtc, const Source& source, const std::string& arch
   return output;
 }
 
+std::string version(const Nvrtc& nvrtc) {
+  int major = 0;
+  int minor = 0;
+  nvrtc.find<int(int*, int*)>("nvrtcVersion")(&major, &minor);
+  return std::to_string(major) + "." + std::to_string(minor);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 3) stop("usage: nvrtcc LIBNVRTC SOURCE PREFIX [OPTION...]");
-  const Nvrtc nvrtc(argv[1]);
-  if (std::string(argv[2]) == "--version") {
-    int major = 0;
-    int minor = 0;
-    nvrtc.find<int(int*, int*)>("nvrtcVersion")(&major, &minor);
-    std::printf("%d.%d\n", major, minor);
-    return 0;
-  }
   if (argc < 4) stop("usage: nvrtcc LIBNVRTC SOURCE PREFIX [OPTION...]");
+  const Nvrtc nvrtc(argv[1]);
   const Source source{argv[2], read(argv[2])};
   const std::string prefix = argv[3];
   const std::vector<std::string> options(argv + 4, argv + argc);
@@ -110,5 +109,5 @@ int main(int argc, char** argv) {
   const Output cubin = compile(nvrtc, source, "sm_61", "CUBIN", options);
   write(prefix + ".ptx", ptx.bytes);
   write(prefix + ".cubin", cubin.bytes);
-  write(prefix + ".txt", cubin.log);
+  write(prefix + ".txt", "NVRTC " + version(nvrtc) + "\n" + cubin.log);
 }

@@ -3,7 +3,7 @@
 multiprocessor of compute capability 6.1, from what ptxas said when the kernels were compiled. A static report: it says
 nothing of speed.
 
-    tools/cuda/static_report.py --reports FOLDER --list LIST.h --table TABLE --version NVRTC [--update]
+    tools/cuda/static_report.py [--update] [--reports FOLDER] [--list LIST.h] [--table TABLE]
 
 Prints the report. Status 1, with a line for each reason, when a kernel spills, when fewer than 2 of its blocks fit on a
 multiprocessor, when kernel list and compiled kernels differ, or when one is worse than the committed table: more
@@ -14,6 +14,7 @@ import pathlib
 import re
 import sys
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 # A multiprocessor of compute capability 6.1.
 REGISTERS, SHARED_BYTES, WARPS, BLOCKS = 65536, 98304, 64, 32
 REGISTER_UNIT, SHARED_UNIT = 256, 256  # how both are given out, registers to a warp
@@ -46,11 +47,14 @@ def read_list(path):
 
 
 def read_reports(folder):
-    """name -> registers, shared bytes, spill bytes, local memory (stack) bytes."""
+    """name -> registers, shared bytes, spill bytes, local memory (stack) bytes; and which NVRTC it was."""
     kernels = {}
+    version = ""
     for path in sorted(folder.glob("*.txt")):
         name = None
         for line in path.read_text(errors="replace").splitlines():
+            if line.startswith("NVRTC "):
+                version = line.removeprefix("NVRTC ")
             if found := re.search(r"Compiling entry function '(\w+)'", line):
                 name = found.group(1)
                 kernels[name] = {"registers": 0, "shared": 0, "spills": 0, "stack": 0}
@@ -62,7 +66,7 @@ def read_reports(folder):
                 kernels[name]["registers"] = int(found.group(1))
                 shared = re.search(r"(\d+) bytes smem", line)
                 kernels[name]["shared"] = int(shared.group(1)) if shared else 0
-    return kernels
+    return kernels, version
 
 
 def measure(listed, compiled):
@@ -135,21 +139,22 @@ def print_report(rows):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--reports", type=pathlib.Path, required=True)
-    parser.add_argument("--list", type=pathlib.Path, required=True)
-    parser.add_argument("--table", type=pathlib.Path, required=True)
-    parser.add_argument("--version", required=True)
+    kernels = ROOT / "plugins/cuda_sm61/kernels"
+    parser.add_argument("--reports", type=pathlib.Path, default=ROOT / "build/release/plugins/cuda_sm61/kernels")
+    parser.add_argument("--list", type=pathlib.Path, default=kernels / "list.h")
+    parser.add_argument("--table", type=pathlib.Path, default=kernels / "static_report.txt")
     parser.add_argument("--update", action="store_true")
     arguments = parser.parse_args()
-    listed, compiled = read_list(arguments.list), read_reports(arguments.reports)
+    listed = read_list(arguments.list)
+    compiled, compiler = read_reports(arguments.reports)
     rows = measure(listed, compiled)
     print_report(rows)
     faults = list(absolute_faults(listed, compiled, rows))
     if arguments.update:
-        write_table(arguments.table, rows, arguments.version)
+        write_table(arguments.table, rows, compiler)
     else:
         table, version = read_table(arguments.table)
-        faults += faults_beside(table, rows, version == arguments.version)
+        faults += faults_beside(table, rows, version == compiler)
     for fault in faults:
         print(fault, file=sys.stderr)
     return 1 if faults else 0

@@ -67,18 +67,20 @@ void release_warp(Block& block, unsigned index) {
   wake();
 }
 
+bool same(const Site& a, const Site& b) {
+  return a.line == b.line && (a.file == b.file || std::strcmp(a.file, b.file) == 0);
+}
+
 void check_exchange(const Thread& thread, const Warp& warp, unsigned mask) {
-  if (mask != 0xffffffffU)
+  if (mask != 0xffffffffU) {
     fail_and_leave(thread, "a warp intrinsic that does not name all 32 lanes", describe(thread.site));
-  if (warp.exited != 0)
+  }
+  if (warp.exited != 0) {
     fail_and_leave(thread, "a warp intrinsic, and lanes of the warp have exited", describe(thread.site));
-  for (unsigned lane = 0; lane < 32; ++lane) {
-    if ((warp.arrived >> lane & 1U) == 0) continue;
-    const Site& other = thread.block->threads[thread.index / 32 * 32 + lane].site;
-    if (other.line != thread.site.line || std::strcmp(other.file, thread.site.file) != 0) {
-      fail_and_leave(thread, "lanes of one warp are at different warp intrinsics",
-                     describe(other) + " and " + describe(thread.site));
-    }
+  }
+  if (warp.arrived != 0 && !same(warp.site, thread.site)) {
+    fail_and_leave(thread, "lanes of one warp are at different warp intrinsics",
+                   describe(warp.site) + " and " + describe(thread.site));
   }
 }
 
@@ -90,6 +92,7 @@ const Warp& meet_warp(unsigned mask, std::uint32_t value, Site site) {
   Warp& warp = thread.block->warps[thread.index / 32];
   thread.site = site;
   check_exchange(thread, warp, mask);
+  warp.site = site;
   warp.given[thread.index % 32] = value;
   warp.arrived |= 1U << thread.index % 32;
   if (warp.arrived == mask) {
@@ -110,15 +113,10 @@ void leave(Thread& thread) {
   Warp& warp = block.warps[thread.index / 32];
   warp.exited |= 1U << thread.index % 32;
   if (block.error) return;
-  for (const Thread& other : block.threads) {
-    const bool same_warp = other.index / 32 == thread.index / 32;
-    if (other.state == State::kAtBarrier) {
-      return fail(thread, "a thread exits while others wait at __syncthreads", describe(other.site));
-    }
-    if (same_warp && other.state == State::kAtExchange) {
-      return fail(thread, "a lane exits while others of its warp wait at a warp intrinsic",
-                  describe(other.site));
-    }
+  if (block.at_barrier > 0) {
+    fail(thread, "a thread exits while others wait at __syncthreads", describe(block.barrier_site));
+  } else if (warp.arrived != 0) {
+    fail(thread, "a lane exits while others of its warp wait at a warp intrinsic", describe(warp.site));
   }
 }
 
@@ -143,14 +141,11 @@ void block_barrier(Site site) {
   thread.site = site;
   if (block.exited > 0)
     fail_and_leave(thread, "__syncthreads, and threads of the block have exited", describe(site));
-  for (const Thread& other : block.threads) {
-    if (other.state != State::kAtBarrier) continue;
-    if (other.site.line != site.line || std::strcmp(other.site.file, site.file) != 0) {
-      fail_and_leave(thread, "threads of one block are at different __syncthreads",
-                     describe(other.site) + " and " + describe(site));
-    }
-    break;
+  if (block.at_barrier > 0 && !same(block.barrier_site, site)) {
+    fail_and_leave(thread, "threads of one block are at different __syncthreads",
+                   describe(block.barrier_site) + " and " + describe(site));
   }
+  block.barrier_site = site;
   if (++block.at_barrier < block.threads.size()) return wait(thread, State::kAtBarrier, lock);
   --block.at_barrier;  // this thread's own arrival
   for (Thread& other : block.threads) release(block, other);

@@ -28,6 +28,7 @@ struct Warp {
   std::array<std::uint32_t, 32> given{};
   std::array<std::uint32_t, 32> taken{};  // what `given` was when the last lane came
   unsigned arrived = 0;
+  Site site;  // where those wait
   unsigned exited = 0;
 };
 
@@ -48,6 +49,7 @@ struct Block {
   std::size_t shared_bytes = 0;
   unsigned ready = 0;
   unsigned at_barrier = 0;
+  Site barrier_site;  // where those wait
   unsigned exited = 0;
   std::optional<LaunchError> error;
   Stats stats;

@@ -2,7 +2,7 @@
 #include "plugins/cuda_sm61/kernels/linear_params.h"
 #include "plugins/cuda_sm61/kernels/norm_params.h"
 #include "tests/kernels/cases.hpp"
-#include "tests/plugins/cuda_sm61/emulated.hpp"
+#include "tests/plugins/cuda_sm61/kernels/emulated.hpp"
 #include "tests/reference/ops.hpp"
 #include "tests/support/doctest.hpp"
 

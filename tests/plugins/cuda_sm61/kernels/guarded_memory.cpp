@@ -1,4 +1,4 @@
-#include "tests/plugins/cuda_sm61/guarded_memory.hpp"
+#include "tests/plugins/cuda_sm61/kernels/guarded_memory.hpp"
 
 #include <sys/mman.h>
 

@@ -4,7 +4,7 @@
 
 #include "tests/kernels/op_case.hpp"
 #include "tests/plugins/cuda_sm61/emulator/launch.hpp"
-#include "tests/plugins/cuda_sm61/guarded_memory.hpp"
+#include "tests/plugins/cuda_sm61/kernels/guarded_memory.hpp"
 
 #include <functional>
 #include <memory>

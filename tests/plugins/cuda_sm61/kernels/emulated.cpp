@@ -1,4 +1,4 @@
-#include "tests/plugins/cuda_sm61/emulated.hpp"
+#include "tests/plugins/cuda_sm61/kernels/emulated.hpp"
 
 #include "tests/kernels/compare.hpp"
 #include "tests/plugins/cuda_sm61/emulator/kernels.hpp"
