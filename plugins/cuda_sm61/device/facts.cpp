@@ -5,6 +5,12 @@
 namespace belay::cuda {
 namespace {
 
+int required_attribute(const Driver& driver, DeviceNumber device, Attribute which, const char* what) {
+  int value = 0;
+  require(driver.call(&Api::device_attribute, &value, static_cast<int>(which), device), what);
+  return value;
+}
+
 // 0 where the driver does not tell.
 int attribute(const Driver& driver, DeviceNumber device, Attribute which) {
   int value = 0;
@@ -28,8 +34,9 @@ DeviceFacts device_facts(const Driver& driver, int ordinal) {
   text = {};
   if (driver.call(&Api::device_bus_id, text.data(), room, facts.number) == kSuccess)
     facts.bus_id = text.data();
-  facts.capability = {attribute(driver, facts.number, kComputeMajor),
-                      attribute(driver, facts.number, kComputeMinor)};
+  constexpr const char* kWhat = "asking for the compute capability";
+  facts.capability = {required_attribute(driver, facts.number, kComputeMajor, kWhat),
+                      required_attribute(driver, facts.number, kComputeMinor, kWhat)};
   facts.multiprocessors = attribute(driver, facts.number, kMultiprocessors);
   facts.clock_khz = attribute(driver, facts.number, kClockKhz);
   facts.prohibited = attribute(driver, facts.number, kComputeMode) == kComputeModeProhibited;

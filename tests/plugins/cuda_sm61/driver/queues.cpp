@@ -85,7 +85,11 @@ bool Queues::is_done(cuda::StreamHandle stream) const {
 
 bool Queues::is_done(cuda::EventHandle event) const { return reached(events_.at(number(event))); }
 
-bool Queues::asked_again(const void* handle) { return std::exchange(asked_, handle) == handle; }
+bool Queues::asked_again(const void* handle) {
+  const bool again = asked_ == handle;
+  asked_ = again ? nullptr : handle;
+  return again;
+}
 
 bool Queues::is_pinned(const void* memory, std::uint64_t bytes) const {
   const std::uint64_t address = number(memory);
