@@ -17,7 +17,10 @@ struct Kernel {
 };
 
 [[nodiscard]] std::span<const Kernel> kernels();
-// Null when there is none of that name.
+
+constexpr int kBadReplacement = 99;  // exit status of a program whose BELAY_EMULATOR_KERNELS is of no use
+// Null when there is none of that name. Kernels of the library that the environment's BELAY_EMULATOR_KERNELS
+// names come first: that is how the tests of planted bugs put a wrong kernel in the place of the right one.
 [[nodiscard]] const Kernel* find_kernel(std::string_view name);
 
 }  // namespace belay::emulator
