@@ -88,18 +88,20 @@ BELAY_DEVICE void multiply(const Tile& tile, float (&sums)[8][8]) {
   }
 }
 
-BELAY_DEVICE void store_tile(const LinearParams& p, int matrix, int first_row, int first_token,
+BELAY_DEVICE void store_tile(const LinearParams& p, const Outputs& to, int first_row, int first_token,
                              const float (&sums)[8][8]) {
-  const int lane_row = static_cast<int>(threadIdx.x) % 16 * 4;
-  const int lane_token = static_cast<int>(threadIdx.x) / 16 * 4;
-  const int rows = BELAY_PICK(p, matrix, rows);
+  const int thread = static_cast<int>(threadIdx.x);
+  const int lane_row = first_row + thread % 16 * 4;
+  const int lane_token = first_token + thread / 16 * 4;
   BELAY_UNROLL
   for (int i = 0; i < 8; ++i) {
-    const int token = first_token + lane_token + i % 4 + i / 4 * 32;
+    const int token = lane_token + i % 4 + i / 4 * 32;
+    const long long at = static_cast<long long>(token) * to.rows + lane_row;
     BELAY_UNROLL
     for (int j = 0; j < 8; ++j) {
-      const int row = first_row + lane_row + j % 4 + j / 4 * 64;
-      if (token < p.tokens && row < rows) store_output(p, matrix, token, row, sums[i][j]);
+      const int more = j % 4 + j / 4 * 64;
+      if (token < p.tokens && lane_row + more < to.rows)
+        store_output(to, at + more, lane_row + more, sums[i][j]);
     }
   }
 }
@@ -126,7 +128,7 @@ BELAY_DEVICE void gemm(const LinearParams& p) {
     multiply(tile, sums);
     __syncthreads();
   }
-  store_tile(p, matrix, first_row, first_token, sums);
+  store_tile(p, outputs_of(p, matrix), first_row, first_token, sums);
 }
 
 }  // namespace

@@ -26,16 +26,33 @@ BELAY_DEVICE int matrix_of(const LinearParams& p, int rows, int& block) {
   return 2;
 }
 
-BELAY_DEVICE float biased(const LinearParams& p, int matrix, int row, float sum) {
-  const float* const bias = BELAY_PICK(p, matrix, bias);
+BELAY_DEVICE float silu(float x) { return x / (1.0f + expf(-x)); }
+
+// Where sums go: y[token, row] = sum + bias[row] + residual[token, row], either of them null where there is
+// none.
+struct Outputs {
+  const float* bias;
+  const float* residual;
+  float* y;
+  int rows;
+};
+
+BELAY_DEVICE Outputs outputs_of(const LinearParams& p, int i) {
+  return {BELAY_PICK(p, i, bias), BELAY_PICK(p, i, residual), BELAY_PICK(p, i, y), BELAY_PICK(p, i, rows)};
+}
+
+BELAY_DEVICE float biased(const float* bias, int row, float sum) {
   return bias == nullptr ? sum : sum + bias[row];
 }
 
-BELAY_DEVICE void store_output(const LinearParams& p, int matrix, int token, int row, float sum) {
-  const float* const residual = BELAY_PICK(p, matrix, residual);
-  const long long at = static_cast<long long>(token) * BELAY_PICK(p, matrix, rows) + row;
-  const float value = biased(p, matrix, row, sum);
-  BELAY_PICK(p, matrix, y)[at] = residual == nullptr ? value : value + residual[at];
+// `at` is the output's place in y.
+BELAY_DEVICE void store_output(const Outputs& to, long long at, int row, float sum) {
+  const float value = biased(to.bias, row, sum);
+  to.y[at] = to.residual == nullptr ? value : value + to.residual[at];
+}
+
+BELAY_DEVICE void store_output(const Outputs& to, int token, int row, float sum) {
+  store_output(to, static_cast<long long>(token) * to.rows + row, row, sum);
 }
 
 // The two rows of a warp of a gemv: neighbours in one matrix, or the same row of gate and up.
@@ -92,15 +109,12 @@ BELAY_DEVICE void store_pair(const LinearParams& p, const RowPair& pair, float (
   const bool first = lane < 16;
   if (lane % kLanes != 0 || token >= p.tokens) return;
   if (p.silu != 0) {
-    const float gate = biased(p, 0, pair.row, sum);
-    const float up = biased(p, 1, pair.row, other);
-    if (first) {
-      p.matrix[0].y[static_cast<long long>(token) * p.matrix[0].rows + pair.row] =
-          gate / (1.0f + expf(-gate)) * up;
-    }
+    const float gate = biased(p.matrix[0].bias, pair.row, sum);
+    const float up = biased(p.matrix[1].bias, pair.row, other);
+    if (first) p.matrix[0].y[static_cast<long long>(token) * p.matrix[0].rows + pair.row] = silu(gate) * up;
   } else if (first) {
-    store_output(p, pair.matrix, token, pair.row, sum);
+    store_output(outputs_of(p, pair.matrix), token, pair.row, sum);
   } else if (pair.second_row != pair.row) {
-    store_output(p, pair.matrix, token, pair.second_row, sum);
+    store_output(outputs_of(p, pair.matrix), token, pair.second_row, sum);
   }
 }

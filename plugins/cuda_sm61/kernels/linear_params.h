@@ -34,9 +34,10 @@ struct LinearMatrix {
 //   belay_linear_gemv_q8x<c>_<type>    tokens <= c, quantised activations     c: 1, 4, 8
 //   belay_linear_gemv_f32x<c>_<type>   tokens <= c, f32 activations           c: 1, 4, 8
 //   belay_linear_gemm_q8_<type>        any tokens, quantised activations
+//   belay_linear_gemm_q8s_<type>       the same with smaller tiles, which pay for up to some 32 tokens
 //   belay_linear_gemm_f32_<type>       any tokens, f32 activations
-// Every output is summed in one order that depends on the kernel alone: not on tokens, c or the other
-// matrices.
+// K is at least 1. Every output is summed in one order that depends on its being a gemv or a gemm alone: not
+// on the tokens, c, the tile or the other matrices.
 struct LinearParams {
   LinearMatrix matrix[3];
   const float* x;          // f32 [tokens, K], aligned to 16 bytes (for the *_f32)
@@ -50,14 +51,32 @@ struct LinearParams {
   int reserved;
 };
 
+// One token's silu(gate x) * (up x), quantised for what follows: the names are belay_linear_swiglu_q8_<type>.
+// The outputs are those of belay_linear_gemv_q8x1 with silu and belay_linear_quantise, bit by bit, in one
+// launch.
+struct LinearSwigluParams {
+  WeightPlanes gate;  // [rows, K]
+  WeightPlanes up;
+  const signed char* low;  // x, as LinearQuantiseParams has it
+  const signed char* high;
+  const float* scales;
+  signed char* y_low;  // of the rows
+  signed char* y_high;
+  float* y_scales;
+  int rows;  // a multiple of 32: a block of threads for each 32
+  int k;
+};
+
 // Rows of weights of one block of threads. A gemv's grid is {blocks}, a gemm's {tokens / tile, blocks}, where
 // blocks is the sum of rows / this over the matrices, each rounded up.
 enum {
   BELAY_LINEAR_GEMV_ROWS = 8,
   BELAY_LINEAR_GEMV_SILU_ROWS = 4,  // of the gate, with silu
   BELAY_LINEAR_GEMM_ROWS = 128,
-  BELAY_LINEAR_GEMM_TOKENS = 64,  // the tile
+  BELAY_LINEAR_GEMM_TOKENS = 64,        // the tile
+  BELAY_LINEAR_GEMM_SMALL_TOKENS = 32,  // of gemm_q8s
   BELAY_LINEAR_GEMV_THREADS = 128,
+  BELAY_LINEAR_SWIGLU_THREADS = 512,
   BELAY_LINEAR_GEMM_Q8_THREADS = 256,
   BELAY_LINEAR_GEMM_F32_THREADS = 128
 };

@@ -60,9 +60,12 @@ std::uint32_t rounded_up(std::size_t count, std::size_t unit) {
 
 }  // namespace
 
+QuantisedOnDevice::QuantisedOnDevice(std::size_t block_count)
+    : blocks(block_count), low(16 * block_count), high(16 * block_count), scales(8 * block_count) {}
+
 QuantisedOnDevice::QuantisedOnDevice(std::span<const std::uint8_t> x, std::size_t tokens, std::size_t k,
                                      const emulator::Options& options)
-    : blocks(tokens * k / 32), low(16 * blocks), high(16 * blocks), scales(8 * blocks) {
+    : QuantisedOnDevice(tokens * k / 32) {
   DeviceMemory values(x);
   LinearQuantiseParams params{};
   params.x = values.as<float>();
@@ -74,18 +77,18 @@ QuantisedOnDevice::QuantisedOnDevice(std::span<const std::uint8_t> x, std::size_
                  options);
 }
 
-const char* to_string(Kernel kernel) {
-  constexpr const char* kNames[] = {"gemv_q8", "gemm_q8", "gemv_f32", "gemm_f32"};
+std::string to_string(Kernel kernel) {
+  constexpr const char* kNames[] = {"gemv_q8", "gemm_q8", "gemm_q8s", "gemv_f32", "gemm_f32"};
   return kNames[static_cast<std::size_t>(kernel)];
 }
 
 namespace {
 
 bool is_gemv(Kernel kernel) { return kernel == Kernel::kGemvQ8 || kernel == Kernel::kGemvF32; }
-bool is_q8(Kernel kernel) { return kernel == Kernel::kGemvQ8 || kernel == Kernel::kGemmQ8; }
+bool is_q8(Kernel kernel) { return kernel <= Kernel::kGemmQ8Small; }
 
 std::string kernel_name(const Linear& linear, std::size_t tokens) {
-  std::string name = std::string("belay_linear_") + to_string(linear.kernel);
+  std::string name = "belay_linear_" + to_string(linear.kernel);
   if (is_gemv(linear.kernel)) {
     const int columns = linear.columns != 0 ? linear.columns : tokens == 1 ? 1 : tokens <= 4 ? 4 : 8;
     name += "x" + std::to_string(columns);
@@ -105,7 +108,8 @@ emulator::Extent grid_of(const Linear& linear, std::size_t tokens) {
     if (linear.silu) break;
   }
   if (is_gemv(linear.kernel)) return {blocks, 1, 1};
-  return {rounded_up(tokens, BELAY_LINEAR_GEMM_TOKENS), blocks, 1};
+  const bool small = linear.kernel == Kernel::kGemmQ8Small;
+  return {rounded_up(tokens, small ? BELAY_LINEAR_GEMM_SMALL_TOKENS : BELAY_LINEAR_GEMM_TOKENS), blocks, 1};
 }
 
 // One case's operands on the device.
@@ -144,6 +148,10 @@ std::vector<std::vector<float>> run(const Linear& linear, const emulator::Option
   for (std::size_t i = 0; i < matrices.size(); ++i) params.matrix[i] = matrices[i].params();
   DeviceMemory residual(kernel_tests::to_bytes(linear.residual));
   if (!linear.residual.empty()) params.matrix[0].residual = residual.as<float>();
+  if (linear.in_place) {
+    std::memcpy(matrices[0].y.data(), residual.data(), residual.size());
+    params.matrix[0].residual = matrices[0].y.as<float>();
+  }
   params.tokens = static_cast<int>(tokens);
   params.k = static_cast<int>(k);
   params.silu = linear.silu ? 1 : 0;
@@ -166,6 +174,30 @@ std::vector<std::vector<float>> run(const Linear& linear, const emulator::Option
     if (linear.silu) break;
   }
   return results;
+}
+
+QuantisedOnDevice run_swiglu(const kernel_tests::OpCase& gate, const kernel_tests::OpCase& up,
+                             const emulator::Options& options) {
+  const std::size_t k = sizes(gate.inputs[0], 1);
+  const std::size_t rows = sizes(gate.constants[0], 0);
+  PackedWeight gate_weight(gate.constants[0]);
+  PackedWeight up_weight(up.constants[0]);
+  QuantisedOnDevice x(gate.inputs[0].bytes, 1, k);
+  QuantisedOnDevice y(rows / 32);
+  LinearSwigluParams params{};
+  params.gate = gate_weight.planes();
+  params.up = up_weight.planes();
+  params.low = x.low.as<signed char>();
+  params.high = x.high.as<signed char>();
+  params.scales = x.scales.as<float>();
+  params.y_low = y.low.as<signed char>();
+  params.y_high = y.high.as<signed char>();
+  params.y_scales = y.scales.as<float>();
+  params.rows = static_cast<int>(rows);
+  params.k = static_cast<int>(k);
+  launch_by_name("belay_linear_swiglu_q8_" + std::string(belay::to_string(gate.constants[0].dtype)), params,
+                 {static_cast<std::uint32_t>(rows / 32), 1, 1}, options);
+  return y;
 }
 
 std::span<const emulator::Options> schedules() {

@@ -52,6 +52,7 @@ struct PackedWeight {
 struct QuantisedOnDevice {
   QuantisedOnDevice(std::span<const std::uint8_t> x, std::size_t tokens, std::size_t k,
                     const emulator::Options& options = {});
+  explicit QuantisedOnDevice(std::size_t blocks);  // nothing yet
 
   std::size_t blocks;
   DeviceMemory low;
@@ -59,8 +60,8 @@ struct QuantisedOnDevice {
   DeviceMemory scales;
 };
 
-enum class Kernel { kGemvQ8, kGemmQ8, kGemvF32, kGemmF32 };
-[[nodiscard]] const char* to_string(Kernel kernel);
+enum class Kernel { kGemvQ8, kGemmQ8, kGemmQ8Small, kGemvF32, kGemmF32 };
+[[nodiscard]] std::string to_string(Kernel kernel);
 
 // What one launch computes: up to three cases that have x in common.
 struct Linear {
@@ -68,12 +69,17 @@ struct Linear {
   std::vector<const kernel_tests::OpCase*> cases = {};
   bool silu = false;
   std::vector<float> residual = {};  // of the first case, or empty
+  bool in_place = false;             // y is where the residual is
   int columns = 0;                   // of a gemv: 1, 4 or 8; 0: the fewest that will do
 };
 
 // y of each case (of the gate alone with silu).
 [[nodiscard]] std::vector<std::vector<float>> run(const Linear& linear,
                                                   const emulator::Options& options = {});
+
+// silu(gate) * up of one token by belay_linear_swiglu_q8, of which x is the gate's.
+[[nodiscard]] QuantisedOnDevice run_swiglu(const kernel_tests::OpCase& gate, const kernel_tests::OpCase& up,
+                                           const emulator::Options& options = {});
 
 // All the schedules of the emulator that matter.
 [[nodiscard]] std::span<const emulator::Options> schedules();
