@@ -69,7 +69,7 @@ TEST_CASE("linear with quantised activations: one token and many give the same b
         const OpCase many = linear_case(dtype, numerics, {.tokens = tokens, .k = 768, .n = 21, .bias = true},
                                         Fill::kNormal, WeightFill::kNormal, next_seed());
         for (const auto& plugin : loaded_plugins())
-          if (plugin->offers(many)) check_same_bits(*plugin, many);
+          if (plugin->offers(many) && promises_same_bits(*plugin, many)) check_same_bits(*plugin, many);
       }
     }
   }

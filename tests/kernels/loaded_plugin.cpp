@@ -52,7 +52,8 @@ DType claimed_type(const OpCase& op_case) {
 }
 
 void open_into(std::vector<std::unique_ptr<LoadedPlugin>>& plugins, const std::string& name) {
-  const std::filesystem::path folder = BELAY_KERNEL_PLUGIN_DIR;
+  const char* elsewhere = std::getenv("BELAY_KERNEL_PLUGIN_DIR");
+  const std::filesystem::path folder = elsewhere != nullptr ? elsewhere : BELAY_KERNEL_PLUGIN_DIR;
   for (const std::string& feature : read_manifest(folder / (name + ".toml")).requires_.cpu_features) {
     if (cpu_has(feature)) continue;
     std::printf("SKIPPED: %s: this CPU lacks %s\n", name.c_str(), feature.c_str());

@@ -42,9 +42,9 @@ class LoadedPlugin {
   const belay_compute_t* compute_ = nullptr;
 };
 
-// The plugins of the build, or the one that BELAY_KERNEL_PLUGIN names. One that needs a CPU feature or a
-// library which is not here is left out, with a line "SKIPPED: ..." that says which. Opened once, at the
-// first call.
+// The plugins of the build, or the one that BELAY_KERNEL_PLUGIN names, of the folder BELAY_KERNEL_PLUGIN_DIR.
+// One that needs a CPU feature or a library which is not here is left out, with a line "SKIPPED: ..." that
+// says which. Opened once, at the first call.
 [[nodiscard]] const std::vector<std::unique_ptr<LoadedPlugin>>& loaded_plugins();
 
 }  // namespace belay::kernel_tests

@@ -24,6 +24,13 @@ std::vector<std::uint8_t> tokens_of(const std::vector<std::uint8_t>& bytes, std:
   return {begin, begin + static_cast<std::ptrdiff_t>(count * size)};
 }
 
+bool promises_same_bits(const LoadedPlugin& plugin, const OpCase& op_case) {
+  Findings findings;
+  const OpDescription question(op_case, {});
+  const auto answer = ask(plugin, *question.get(), findings);
+  return answer && answer->yes != 0 && answer->determinism == BELAY_DETERMINISM_BITWISE;
+}
+
 std::vector<std::uint8_t> output_of(const LoadedPlugin& plugin, const OpCase& op_case, Layout layout) {
   Findings findings;
   const BoundKernel bound(plugin, op_case, findings, layout);

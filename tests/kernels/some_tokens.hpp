@@ -18,6 +18,9 @@ namespace belay::kernel_tests {
 [[nodiscard]] std::vector<std::uint8_t> tokens_of(const std::vector<std::uint8_t>& bytes, std::size_t tokens,
                                                   std::size_t first, std::size_t count);
 
+// Whether the plugin says that a token's bits do not depend on the tokens beside it.
+[[nodiscard]] bool promises_same_bits(const LoadedPlugin& plugin, const OpCase& op_case);
+
 // The first output of a run on one thread. Fails the test when the plugin does.
 [[nodiscard]] std::vector<std::uint8_t> output_of(const LoadedPlugin& plugin, const OpCase& op_case,
                                                   Layout layout = Layout::kWanted);

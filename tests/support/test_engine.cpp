@@ -12,18 +12,21 @@
 namespace belay::test {
 namespace {
 
-const hardware::Profile& machine() {
+hardware::Profile machine_with(const std::vector<hardware::Gpu>& gpus) {
   static const hardware::Profile profile =
       hardware::probe(hardware::RealSource(), {{}, hardware::AskGpus::kNever});
-  return profile;
+  hardware::Profile with = profile;
+  with.gpus = gpus;
+  return with;
 }
 
-registry::Registry make_registry(const std::vector<std::filesystem::path>& further_folders) {
+registry::Registry make_registry(const EngineSpec& spec) {
   registry::RegistryOptions options;
-  for (const auto& folder : further_folders)
+  for (const auto& folder : spec.further_folders)
     options.search.folders.push_back({folder, registry::Origin::kGiven});
   options.search.folders.push_back({BELAY_TEST_PLUGIN_DIR, registry::Origin::kGiven});
-  options.profile = machine();
+  options.profile = machine_with(spec.gpus);
+  options.launcher.environment = spec.child_environment;
   options.launcher.program = BELAY_TEST_PROGRAM;
   options.cache_file = std::filesystem::path(BELAY_TEST_BINARY_DIR) / "probes.json";
   auto made = registry::Registry::create(options);
@@ -34,11 +37,12 @@ registry::Registry make_registry(const std::vector<std::filesystem::path>& furth
 }  // namespace
 
 TestEngine::TestEngine(const EngineSpec& spec) {
-  registry_ = std::make_unique<registry::Registry>(make_registry(spec.further_folders));
+  registry_ = std::make_unique<registry::Registry>(make_registry(spec));
   resolver::Policy policy;
   policy.level = spec.level;
   policy.only = spec.plugins;
-  const auto resolution = runtime::choose(machine(), *registry_, policy);
+  const hardware::Profile machine = machine_with(spec.gpus);
+  const auto resolution = runtime::choose(machine, *registry_, policy);
   REQUIRE_MESSAGE(resolution.ok(), (resolution.ok() ? std::string() : resolution.error().message));
   auto file = models::ModelFile::open(spec.model, {.mmproj = spec.mmproj, .quantize = {}, .threads = 1});
   REQUIRE_MESSAGE(file.ok(), (file.ok() ? std::string() : file.error().message));
@@ -51,7 +55,7 @@ TestEngine::TestEngine(const EngineSpec& spec) {
   options.spill_folder =
       spec.spill_folder.empty() ? std::filesystem::path(BELAY_TEST_BINARY_DIR) / "spill" : spec.spill_folder;
   options.plugin_options = spec.plugin_options;
-  auto assembly = runtime::Assembly::create(machine(), *registry_, *resolution, *std::move(file), options);
+  auto assembly = runtime::Assembly::create(machine, *registry_, *resolution, *std::move(file), options);
   REQUIRE_MESSAGE(assembly.ok(), (assembly.ok() ? std::string() : assembly.error().message));
   assembly_ = *std::move(assembly);
   const Status bound = assembly_->engine().bind();
@@ -84,7 +88,7 @@ std::vector<std::vector<float>> TestEngine::logits(const std::vector<std::int32_
 
 std::vector<std::string> usable_plugins(const std::vector<std::string>& wanted) {
   std::vector<std::string> usable;
-  const registry::Registry registry = make_registry({});
+  const registry::Registry registry = make_registry({.model = {}});
   for (const std::string& id : wanted) {
     const auto is_it = [&](const registry::Candidate& candidate) { return candidate.manifest.id == id; };
     if (std::any_of(registry.usable().begin(), registry.usable().end(), is_it)) {

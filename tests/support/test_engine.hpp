@@ -2,6 +2,7 @@
 // command line.
 #pragma once
 
+#include "core/hardware/profile.hpp"
 #include "core/registry/registry.hpp"
 #include "core/runtime/assembly.hpp"
 #include "core/runtime/session.hpp"
@@ -27,6 +28,8 @@ struct EngineSpec {
   std::optional<std::uint64_t> memory_limit = {};  // beyond what the process holds already
   runtime::Engine::Relief relief = {};
   std::filesystem::path spill_folder = {};  // empty: one of the tests
+  std::vector<hardware::Gpu> gpus = {};     // that this machine is taken to have
+  std::vector<std::string> child_environment = {};
 };
 
 class TestEngine {

@@ -10,6 +10,8 @@
 typedef struct belay_kernel_t belay_kernel_t;
 typedef struct belay_stream_t belay_stream_t; /* see ext/memory.h */
 
+/* Bitwise: the bits of a token do not depend on the tokens beside it (for attention: while the way to compute stays the
+ * same) nor on threads. Run to run: the same run gives the same bits again. Tolerance: not even that. */
 enum { BELAY_DETERMINISM_BITWISE = 0, BELAY_DETERMINISM_RUN_TO_RUN = 1, BELAY_DETERMINISM_TOLERANCE = 2 };
 
 /* One answer of `supports`. */

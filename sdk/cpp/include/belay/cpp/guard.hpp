@@ -62,11 +62,18 @@ class Error : public std::exception {
     std::vsnprintf(message_, sizeof message_, format, arguments);
     va_end(arguments);
   }
+  // The device's or system's own number, for belay_error_t::native_code.
+  Error& with_native(int64_t native_code) noexcept {
+    native_code_ = native_code;
+    return *this;
+  }
   [[nodiscard]] belay_status_t code() const noexcept { return code_; }
+  [[nodiscard]] int64_t native_code() const noexcept { return native_code_; }
   [[nodiscard]] const char* what() const noexcept override { return message_; }
 
  private:
   belay_status_t code_;
+  int64_t native_code_ = 0;
   char message_[256];
 };
 
@@ -78,7 +85,9 @@ belay_status_t guard(belay_error_t* error, Body&& body) noexcept {
   try {
     return body();
   } catch (const Error& e) {
-    return fail(error, e.code(), "%s", e.what());
+    fail(error, e.code(), "%s", e.what());
+    if (error != nullptr && error->struct_size >= sizeof(belay_error_t)) error->native_code = e.native_code();
+    return e.code();
   } catch (const std::bad_alloc&) {
     return fail(error, BELAY_OOM_HOST, "out of host memory inside the plugin");
   } catch (const std::exception& e) {

@@ -1,0 +1,216 @@
+// linear: activations quantised where that is allowed and the weights are, else everything in f32.
+#include "plugins/cpu_kernels/ops/check.hpp"
+#include "plugins/cuda_sm61/ops/constants.hpp"
+#include "plugins/cuda_sm61/ops/linear_kernels.hpp"
+#include "plugins/cuda_sm61/ops/op_kernel.hpp"
+#include "plugins/cuda_sm61/ops/ops.hpp"
+#include "plugins/cuda_sm61/weights/layout.hpp"
+#include "plugins/cuda_sm61/weights/pack.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace belay::cuda {
+namespace {
+
+namespace check = isa_scalar;  // plugins/cpu_kernels/ops/check.hpp in this build
+
+std::uint64_t aligned(std::uint64_t bytes) {
+  return (bytes + Arena::kAlignment - 1) / Arena::kAlignment * Arena::kAlignment;
+}
+
+// The quantised activations in the workspace.
+struct Activations {
+  std::uint64_t high;
+  std::uint64_t scales;
+  std::uint64_t bytes;
+};
+Activations activations_of(std::uint64_t blocks) {
+  Activations a{};
+  a.high = aligned(16 * blocks);
+  a.scales = a.high + aligned(16 * blocks);
+  a.bytes = a.scales + aligned(2 * sizeof(float) * blocks);
+  return a;
+}
+
+// The weight on the device: memory of the kernel's own, or the host's.
+struct Weight {
+  DeviceMemory own;
+  WeightPlanes planes{};
+  std::int64_t rows = 0;
+  std::int64_t k = 0;
+};
+
+class Linear final : public OpKernel {
+ public:
+  Linear(Device& device, const LinearKernels& kernels, bool quantised, Weight weight, DeviceMemory bias)
+      : OpKernel(device, {tokens_of(weight.k)}, {tokens_of(weight.rows)}),
+        kernels_(kernels),
+        quantised_(quantised),
+        weight_(std::move(weight)),
+        bias_(std::move(bias)) {}
+
+  [[nodiscard]] std::uint64_t workspace(std::uint64_t tokens) const override {
+    return quantised_ ? activations_of(tokens * static_cast<std::uint64_t>(weight_.k / 32)).bytes : 0;
+  }
+
+ private:
+  void launch(const Call& call) const override {
+    if (weight_.rows == 0) return;
+    LinearParams params{};
+    params.matrix[0].weight = weight_.planes;
+    params.matrix[0].bias = as_floats(bias_);
+    params.matrix[0].rows = static_cast<int>(weight_.rows);
+    params.k = static_cast<int>(weight_.k);
+    if (quantised_) quantise(call, params);
+    const LinearWay& way = quantised_ ? *kernels_.q8 : kernels_.f32;
+    for (std::int64_t first = 0; first < call.tokens;) {
+      const std::int64_t tokens = std::min(call.tokens - first, tokens_of_launch());
+      point_to(call, first, params);
+      params.tokens = static_cast<int>(tokens);
+      launch_part(call, way, params);
+      first += tokens;
+    }
+  }
+
+  void quantise(const Call& call, LinearParams& params) const {
+    const std::int64_t blocks = call.tokens * (weight_.k / 32);
+    const Activations a = activations_of(static_cast<std::uint64_t>(blocks));
+    LinearQuantiseParams quantise{};
+    quantise.x = call.input<float>(0);
+    quantise.low = reinterpret_cast<signed char*>(call.workspace);
+    quantise.high = reinterpret_cast<signed char*>(call.workspace + a.high);
+    quantise.scales = reinterpret_cast<float*>(call.workspace + a.scales);
+    quantise.blocks = blocks;
+    params.low = quantise.low;
+    params.high = quantise.high;
+    params.scales = quantise.scales;
+    call.launch(kernels::belay_linear_quantise, {steps(blocks, BELAY_LINEAR_QUANTISE_BLOCKS)}, quantise);
+  }
+
+  // Where the tokens from `first` on have their inputs and outputs.
+  void point_to(const Call& call, std::int64_t first, LinearParams& params) const {
+    const std::int64_t blocks = first * (weight_.k / 32);
+    params.x = quantised_ ? nullptr : call.input<float>(0) + first * weight_.k;
+    params.matrix[0].y = call.output<float>(0) + first * weight_.rows;
+    if (first == 0 || !quantised_) return;
+    const Activations a =
+        activations_of(static_cast<std::uint64_t>(call.tokens) * static_cast<std::uint64_t>(weight_.k / 32));
+    const auto skipped = static_cast<std::uint64_t>(16 * blocks);
+    params.low = reinterpret_cast<const signed char*>(call.workspace + skipped);
+    params.high = reinterpret_cast<const signed char*>(call.workspace + a.high + skipped);
+    params.scales = reinterpret_cast<const float*>(call.workspace + a.scales) + 2 * blocks;
+  }
+
+  // As many as keep a launch short enough for the watchdog of a device with a display: 50 ms at half the rate
+  // of the smallest card, which does four times as many operations on bytes. Whole tiles, which begin
+  // aligned.
+  [[nodiscard]] std::int64_t tokens_of_launch() const {
+    const double most = quantised_ ? 1.2e11 : 3e10;
+    const auto fitting =
+        static_cast<std::int64_t>(most / (2.0 * static_cast<double>(weight_.rows) *
+                                          static_cast<double>(std::max<std::int64_t>(weight_.k, 1))));
+    return std::max<std::int64_t>(fitting / BELAY_LINEAR_GEMM_TOKENS, 1) * BELAY_LINEAR_GEMM_TOKENS;
+  }
+
+  void launch_part(const Call& call, const LinearWay& way, const LinearParams& params) const {
+    constexpr std::int64_t kMostGemv = 8;  // columns
+    if (params.tokens <= kMostGemv) {
+      const KernelOf<LinearParams>& gemv = params.tokens == 1   ? *way.gemv1
+                                           : params.tokens <= 4 ? *way.gemv4
+                                                                : *way.gemv8;
+      call.launch(gemv, {steps(weight_.rows, BELAY_LINEAR_GEMV_ROWS)}, params);
+    } else {
+      call.launch(
+          *way.gemm,
+          {steps(params.tokens, BELAY_LINEAR_GEMM_TOKENS), steps(weight_.rows, BELAY_LINEAR_GEMM_ROWS)},
+          params);
+    }
+  }
+
+  const LinearKernels& kernels_;
+  bool quantised_;
+  Weight weight_;
+  DeviceMemory bias_;
+};
+
+std::optional<PackedLayout> layout_of(const belay_op_t& op) {
+  const belay_tensor_t& weight = op.constants[0];
+  return packed_layout(weight.dtype, weight.shape[0], weight.shape[1]);
+}
+
+bool supports(const belay_op_t& op, sdk::Support& answer) {
+  belay_linear_attributes_t attributes{};
+  if (!check::has_operands(op, 1, 1, 2, 1, answer) || !check::read_attributes(op, attributes, answer))
+    return false;
+  if (attributes.numerics < BELAY_NUMERICS_F32 || attributes.numerics > BELAY_NUMERICS_ACT_Q16) {
+    return answer.no(BELAY_UNSUPPORTED, "unknown numerics %d", attributes.numerics);
+  }
+  const belay_tensor_t& weight = op.constants[0];
+  if (linear_kernels(weight.dtype) == nullptr) {
+    return answer.no(BELAY_UNSUPPORTED, "weight has dtype %d, which is no weight type", weight.dtype);
+  }
+  if (!check::linear_shapes_fit(op, answer)) return false;
+  const auto layout = layout_of(op);
+  if (!layout || weight.shape[1] == 0) {
+    return answer.no(BELAY_UNSUPPORTED, "a weight of %lld x %lld is too large or empty",
+                     static_cast<long long>(weight.shape[0]), static_cast<long long>(weight.shape[1]));
+  }
+  answer.determinism = BELAY_DETERMINISM_RUN_TO_RUN;  // gemv and gemm add up in different orders
+  answer.cost_ns = cost_of(static_cast<double>(layout->bytes));
+  return true;
+}
+
+std::uint64_t packed_bytes(const belay_op_t& op) { return layout_of(op)->bytes; }
+
+belay_status_t pack_weight(sdk::Host host, const belay_op_t& op, void* to) {
+  constexpr std::uint64_t kBytesAtLeast = std::uint64_t{64} << 10U;  // of a thread's share
+  const belay_tensor_t& weight = op.constants[0];
+  const PackJob job{weight.dtype, weight.shape[0], weight.shape[1], check::constant_data(weight, "weight"),
+                    static_cast<std::uint8_t*>(to)};
+  const auto rows = static_cast<std::uint64_t>(weight.shape[0]);
+  const std::uint64_t row_bytes = rows == 0 ? 1 : layout_of(op)->bytes / rows + 1;
+  return host.parallel_for(rows, kBytesAtLeast / row_bytes + 1,
+                           [&](std::uint64_t begin, std::uint64_t end, std::uint32_t) {
+                             pack_rows(job, static_cast<std::int64_t>(begin), static_cast<std::int64_t>(end));
+                           });
+}
+
+// From wherever the packed weight is, or from the file's bytes, which are packed here.
+Weight weight_on(Device& device, const belay_op_t& op, const Packed& packed) {
+  const PackedLayout layout = *layout_of(op);
+  Weight weight;
+  weight.rows = op.constants[0].shape[0];
+  weight.k = op.constants[0].shape[1];
+  DevicePointer base = packed.device;
+  if (base == 0) {
+    std::vector<std::uint8_t> made;
+    if (packed.host == nullptr) {
+      made.resize(layout.bytes);
+      pack({op.constants[0].dtype, weight.rows, weight.k, check::constant_data(op.constants[0], "weight"),
+            made.data()});
+    }
+    const void* bytes = packed.host != nullptr ? packed.host : made.data();
+    weight.own = device.copy_of(bytes, layout.bytes, "weight");
+    base = weight.own.address();
+  }
+  weight.planes = planes_at(layout, reinterpret_cast<const void*>(base));
+  return weight;
+}
+
+sdk::KernelPtr bind(sdk::Host /*host*/, Device& device, const belay_op_t& op, const Packed& packed) {
+  const LinearKernels& kernels = *linear_kernels(op.constants[0].dtype);
+  const auto numerics = check::accepted_attributes<belay_linear_attributes_t>(op).numerics;
+  const bool quantised = numerics == BELAY_NUMERICS_ACT_Q8 && kernels.q8 != nullptr;
+  DeviceMemory bias = copy_of_constant(device, op, 1, "bias");
+  return std::make_unique<Linear>(device, kernels, quantised, weight_on(device, op, packed), std::move(bias));
+}
+
+}  // namespace
+
+constinit const OpRow kLinear = {BELAY_OP_LINEAR, &supports, &bind, &packed_bytes, &pack_weight};
+
+}  // namespace belay::cuda

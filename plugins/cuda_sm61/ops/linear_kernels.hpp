@@ -1,0 +1,27 @@
+// The kernels of linear, by the type of the weights.
+#pragma once
+
+#include "plugins/cuda_sm61/device/kernels.hpp"
+
+#include <cstdint>
+
+namespace belay::cuda {
+
+// For up to 1, 4 and 8 tokens, and for more.
+struct LinearWay {
+  const KernelOf<LinearParams>* gemv1;
+  const KernelOf<LinearParams>* gemv4;
+  const KernelOf<LinearParams>* gemv8;
+  const KernelOf<LinearParams>* gemm;
+};
+
+struct LinearKernels {
+  std::int32_t dtype;
+  LinearWay f32;        // on activations as they are
+  const LinearWay* q8;  // on quantised ones; null where the weights are not quantised
+};
+
+// Null for a type that is none of a weight.
+[[nodiscard]] const LinearKernels* linear_kernels(std::int32_t dtype);
+
+}  // namespace belay::cuda

@@ -1,0 +1,189 @@
+// rope and kv_write: both are belay_rope_kv, which does all that happens to heads between projection and
+// attention.
+#include "plugins/cpu_kernels/ops/check.hpp"
+#include "plugins/cpu_kernels/ops/kv_cache.hpp"
+#include "plugins/cuda_sm61/ops/constants.hpp"
+#include "plugins/cuda_sm61/ops/op_kernel.hpp"
+#include "plugins/cuda_sm61/ops/ops.hpp"
+#include "plugins/cuda_sm61/ops/rope_table.hpp"
+
+#include <memory>
+#include <vector>
+
+namespace belay::cuda {
+namespace {
+
+namespace check = isa_scalar;  // plugins/cpu_kernels/ops/check.hpp in this build
+
+// A warp for each head of each token, four in a block.
+Grid grid_for(const RopeKvParams& params) {
+  const std::int64_t heads = std::int64_t{params.query.heads} + params.key.heads + params.value.heads;
+  return {steps(params.tokens * heads, 4)};
+}
+
+class Rope final : public OpKernel {
+ public:
+  struct Shape {
+    std::int64_t heads;
+    std::int64_t d;
+    std::int64_t axes;
+  };
+  Rope(Device& device, const belay_rope_attributes_t& rope, const Shape& shape, const float* factors)
+      : OpKernel(device, {tokens_of(shape.heads * shape.d), tokens_of(shape.axes)},
+                 {tokens_of(shape.heads * shape.d)}),
+        shape_(shape),
+        rotary_(static_cast<int>(rope.rotary_dim)),
+        adjacent_(rope.style == BELAY_ROPE_ADJACENT) {
+    const std::vector<float> turns = rope_turns(rope, factors);
+    turns_ = device.copy_of(turns.data(), turns.size() * sizeof(float), "rope's table");
+    if (!has_sections(rope)) return;
+    const std::vector<std::uint8_t> axes = rope_axes(rope);
+    axes_ = device.copy_of(axes.data(), axes.size(), "rope's table");
+  }
+
+ private:
+  void launch(const Call& call) const override {
+    RopeKvParams params{};
+    params.query = {call.input<float>(0), nullptr, call.output<float>(0), static_cast<int>(shape_.heads), 0};
+    params.turns = as_floats(turns_);
+    params.axes = reinterpret_cast<const unsigned char*>(axes_.address());
+    params.positions = call.input<int>(1);
+    params.rotary = rotary_;
+    params.adjacent = adjacent_ ? 1 : 0;
+    params.tokens = static_cast<int>(call.tokens);
+    params.d = static_cast<int>(shape_.d);
+    if (shape_.heads * shape_.d > 0) call.launch(kernels::belay_rope_kv, grid_for(params), params);
+  }
+
+  Shape shape_;
+  int rotary_;
+  bool adjacent_;
+  DeviceMemory turns_;
+  DeviceMemory axes_;
+};
+
+class KvWrite final : public OpKernel {
+ public:
+  explicit KvWrite(Device& device, const check::CacheShape& cache)
+      : OpKernel(device, {tokens_of(cache.kv_heads * cache.d), tokens_of(cache.kv_heads * cache.d)},
+                 {written(cache), written(cache)}),
+        cache_(cache) {}
+
+ private:
+  static OperandShape written(const check::CacheShape& cache) {
+    return {OperandShape::Kind::kWrittenCache, static_cast<std::uint64_t>(cache.d) * cache.element(),
+            cache.kv_heads};
+  }
+
+  // The two caches may have different numbers of blocks: a launch for each.
+  void launch(const Call& call) const override {
+    if (cache_.kv_heads * cache_.d == 0) return;
+    RopeKvParams params{};
+    params.half_cache = cache_.dtype == BELAY_DTYPE_F16 ? 1 : 0;
+    params.position = static_cast<int>(call.position);
+    params.tokens = static_cast<int>(call.tokens);
+    params.d = static_cast<int>(cache_.d);
+    const auto heads = static_cast<int>(cache_.kv_heads);
+    params.key = {call.input<float>(0), nullptr, nullptr, heads, 0};
+    params.value = {call.input<float>(1), nullptr, nullptr, heads, 0};
+    params.k_cache = call.output<void>(0);
+    params.v_cache = call.output<void>(1);
+    params.blocks = static_cast<int>(call.outputs[0].blocks);
+    if (call.outputs[0].blocks == call.outputs[1].blocks) {
+      call.launch(kernels::belay_rope_kv, grid_for(params), params);
+      return;
+    }
+    RopeKvParams values = params;
+    params.value = {};
+    values.key = {};
+    values.blocks = static_cast<int>(call.outputs[1].blocks);
+    call.launch(kernels::belay_rope_kv, grid_for(params), params);
+    call.launch(kernels::belay_rope_kv, grid_for(values), values);
+  }
+
+  check::CacheShape cache_;
+};
+
+bool checks_attributes(const belay_rope_attributes_t& rope, std::int64_t d, std::int64_t axes,
+                       sdk::Support& answer) {
+  if (rope.style != BELAY_ROPE_ADJACENT && rope.style != BELAY_ROPE_HALVES) {
+    return answer.no(BELAY_UNSUPPORTED, "unknown style of rope %d", rope.style);
+  }
+  if (rope.rotary_dim % 2 != 0 || rope.rotary_dim > d) {
+    return answer.no(BELAY_UNSUPPORTED, "rotary_dim is %u for heads of %lld", rope.rotary_dim,
+                     static_cast<long long>(d));
+  }
+  for (std::uint32_t pair = 0; pair < rope.rotary_dim / 2; ++pair) {
+    if (rope_axis(rope, pair) < axes) continue;
+    return answer.no(BELAY_UNSUPPORTED, "the sections need more than the %lld axes of the positions",
+                     static_cast<long long>(axes));
+  }
+  return true;
+}
+
+std::int64_t axes_of(const belay_tensor_t& positions) { return positions.rank == 1 ? 1 : positions.shape[0]; }
+
+bool supports_rope(const belay_op_t& op, sdk::Support& answer) {
+  belay_rope_attributes_t rope{};
+  if (!check::has_operands(op, 2, 0, 1, 1, answer) || !check::read_attributes(op, rope, answer)) return false;
+  const belay_tensor_t& x = op.inputs[0];
+  const belay_tensor_t& positions = sdk::at(op.inputs, 1);
+  if (!check::is_tensor(x, "x", BELAY_DTYPE_F32, {check::kTokens, check::kAnySize, check::kAnySize},
+                        answer) ||
+      !check::same_shape(x, op.outputs[0], "x and the output", answer)) {
+    return false;
+  }
+  const bool fits = positions.rank == 1
+                        ? check::is_tensor(positions, "positions", BELAY_DTYPE_I32, {check::kTokens}, answer)
+                        : check::is_tensor(positions, "positions", BELAY_DTYPE_I32,
+                                           {check::kAnySize, check::kTokens}, answer);
+  if (!fits) return false;
+  const std::int64_t axes = axes_of(positions);
+  if (axes < 1 || axes > 4) {
+    return answer.no(BELAY_UNSUPPORTED, "positions have %lld axes, not 1 to 4", static_cast<long long>(axes));
+  }
+  if (!checks_attributes(rope, x.shape[2], axes, answer)) return false;
+  const belay_tensor_t* factors = check::constant(op, 0);
+  if (factors != nullptr &&
+      !check::is_tensor(*factors, "freq_factors", BELAY_DTYPE_F32, {rope.rotary_dim / 2}, answer)) {
+    return false;
+  }
+  answer.cost_ns = cost_of(8.0 * static_cast<double>(x.shape[1]) * static_cast<double>(x.shape[2]));
+  return true;
+}
+
+sdk::KernelPtr bind_rope(sdk::Host /*host*/, Device& device, const belay_op_t& op, const Packed& /*packed*/) {
+  const belay_tensor_t& x = op.inputs[0];
+  const belay_tensor_t* factors = check::constant(op, 0);
+  const auto* data = factors == nullptr ? nullptr : check::constant_data(*factors, "freq_factors");
+  return std::make_unique<Rope>(device, check::accepted_attributes<belay_rope_attributes_t>(op),
+                                Rope::Shape{x.shape[1], x.shape[2], axes_of(sdk::at(op.inputs, 1))},
+                                reinterpret_cast<const float*>(data));
+}
+
+bool supports_kv_write(const belay_op_t& op, sdk::Support& answer) {
+  if (!check::has_operands(op, 2, 0, 0, 2, answer)) return false;
+  const belay_tensor_t& k = op.inputs[0];
+  if (!check::is_tensor(k, "k", BELAY_DTYPE_F32, {check::kTokens, check::kAnySize, check::kAnySize},
+                        answer) ||
+      !check::same_shape(k, sdk::at(op.inputs, 1), "k and v", answer) ||
+      !check::is_cache(op.outputs[0], "k_cache", k.shape[1], k.shape[2], answer) ||
+      !check::same_shape(op.outputs[0], sdk::at(op.outputs, 1), "the caches", answer)) {
+    return false;
+  }
+  answer.cost_ns = cost_of(16.0 * static_cast<double>(k.shape[1]) * static_cast<double>(k.shape[2]));
+  return true;
+}
+
+sdk::KernelPtr bind_kv_write(sdk::Host /*host*/, Device& device, const belay_op_t& op,
+                             const Packed& /*packed*/) {
+  const belay_tensor_t& k = op.inputs[0];
+  return std::make_unique<KvWrite>(device, check::CacheShape{op.outputs[0].dtype, k.shape[1], k.shape[2]});
+}
+
+}  // namespace
+
+constinit const OpRow kRope = {BELAY_OP_ROPE, &supports_rope, &bind_rope};
+constinit const OpRow kKvWrite = {BELAY_OP_KV_WRITE, &supports_kv_write, &bind_kv_write};
+
+}  // namespace belay::cuda

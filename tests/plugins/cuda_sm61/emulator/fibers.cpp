@@ -1,0 +1,96 @@
+// The executor that runs the threads of a block as fibers of the calling thread.
+#include "tests/plugins/cuda_sm61/emulator/block.hpp"
+#include "tests/plugins/cuda_sm61/emulator/context.hpp"
+
+#include <algorithm>
+#include <random>
+#include <span>
+
+namespace belay::emulator {
+
+namespace {
+
+#if defined(__SANITIZE_ADDRESS__)
+constexpr std::size_t kStackBytes = std::size_t{256} << 10;
+#else
+constexpr std::size_t kStackBytes = std::size_t{64} << 10;
+#endif
+
+// The block that runs on this thread and the contexts of its threads. Launches do not nest.
+struct Scheduler {
+  Block* block = nullptr;
+  Context main;
+  std::vector<Context> fibers;
+  Thread* running = nullptr;
+};
+Scheduler& scheduler() {
+  static thread_local Scheduler instance;
+  return instance;
+}
+
+void fiber_entry() {
+  Scheduler& own = scheduler();
+  entered(own.main);
+  run_thread(*own.running);
+  switch_to(own.fibers[own.running->index], own.main, true);
+}
+
+void resume(Scheduler& own, Thread& thread) {
+  if (thread.state != State::kReady) return;
+  own.running = &thread;
+  set_current(&thread);
+  switch_to(own.main, own.fibers[thread.index]);
+}
+
+void run_greedily(Scheduler& own) {
+  Block& block = *own.block;
+  const std::size_t warps = block.warps.size();
+  for (std::size_t i = 0; i < warps; ++i) {
+    const std::size_t warp = block.options.seed % 2 == 1 ? warps - 1 - i : i;
+    const auto lanes = std::span(block.threads).subspan(warp * 32, 32);
+    const auto is_ready = [](const Thread& thread) { return thread.state == State::kReady; };
+    while (std::any_of(lanes.begin(), lanes.end(), is_ready)) {
+      for (Thread& thread : lanes) resume(own, thread);
+    }
+  }
+}
+
+void run_rounds(Scheduler& own) {
+  Block& block = *own.block;
+  std::vector<unsigned> order(block.threads.size());
+  for (unsigned i = 0; i < order.size(); ++i) order[i] = i;
+  if (block.options.order == Order::kReverse) std::reverse(order.begin(), order.end());
+  std::mt19937 random(block.options.seed);
+  while (block.exited < block.threads.size()) {
+    if (block.options.order == Order::kGreedy) {
+      run_greedily(own);
+      continue;
+    }
+    if (block.options.order == Order::kShuffled) std::shuffle(order.begin(), order.end(), random);
+    for (const unsigned i : order) resume(own, block.threads[i]);
+  }
+}
+
+}  // namespace
+
+Lock::Lock() = default;
+Lock::~Lock() = default;
+void wake() {}
+
+void pause(Thread& thread, Lock& /*lock*/) {
+  Scheduler& own = scheduler();
+  switch_to(own.fibers[thread.index], own.main);
+}
+
+void run_threads(Block& block) {
+  Scheduler& own = scheduler();
+  const std::vector<std::byte*>& memory = stacks(block.threads.size(), kStackBytes);
+  own.block = &block;
+  own.fibers.resize(std::max(own.fibers.size(), block.threads.size()));
+  for (Thread& thread : block.threads)
+    prepare(own.fibers[thread.index], memory[thread.index], kStackBytes, fiber_entry);
+  run_rounds(own);
+  set_current(nullptr);
+}
+
+}  // namespace belay::emulator

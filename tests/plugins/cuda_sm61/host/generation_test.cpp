@@ -1,0 +1,239 @@
+// Whole generations of small random models through the emulated device: the tokens are those of cpu_scalar,
+// and a fault at any call of the driver leaves the tokens of a run without faults on the same assignment of
+// ops to plugins.
+#include "core/hardware/gpu.hpp"
+#include "tests/plugins/cuda_sm61/driver/fake_cuda.hpp"
+#include "tests/support/doctest.hpp"
+#include "tests/support/test_engine.hpp"
+#include "tests/support/tiny_model.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+
+using namespace belay;  // NOLINT(google-build-using-namespace)
+
+namespace {
+
+constexpr int kOutOfMemory = 2;
+constexpr int kLaunchOutOfResources = 701;
+constexpr int kIllegalAddress = 700;
+constexpr int kLaunchFailed = 719;
+constexpr int kUnknown = 999;
+
+const std::vector<std::int32_t> kPrompt = {5, 17, 42, 99, 3, 250,
+                                           7, 8,  9,  11, 12};  // more than gemv's columns
+constexpr std::uint64_t kTokens = 4;
+
+fake_cuda::Control& driver() { return belay_fake_cuda(); }
+
+std::filesystem::path tiny_model(const std::string& name, const test::TinyModelSpec& spec) {
+  std::filesystem::path path = std::filesystem::path(BELAY_TEST_BINARY_DIR) / (name + ".gguf");
+  const auto bytes = test::make_tiny_model(spec);
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  return path;
+}
+
+hardware::Gpu pascal() {
+  hardware::Gpu gpu;
+  gpu.name = "emulated device 0";
+  gpu.vendor = "nvidia";
+  gpu.compute_capability = "6.1";
+  gpu.memory_bytes = std::uint64_t{1} << 30U;
+  return gpu;
+}
+
+test::EngineSpec on_device(const std::filesystem::path& model) {
+  return {.model = model,
+          .plugins = {"test.cuda_sm61", "cpu_scalar"},
+          .further_folders = {BELAY_TEST_CUDA_PLUGIN_DIR},
+          .threads = 1,
+          .gpus = {pascal()},
+          .child_environment = {"LD_LIBRARY_PATH=" BELAY_FAKE_CUDA_DIR}};
+}
+
+// From which call on, how often, and how the driver fails; counted over the generation, or also over what
+// comes before.
+struct Fault {
+  std::int64_t at = -1;
+  int with = 0;
+  std::string symbol = {};
+  bool while_binding = false;
+};
+
+struct Outcome {
+  std::vector<std::int32_t> tokens;
+  std::vector<std::uint8_t> assignment;
+  std::vector<dispatch::Fallback> fallbacks;
+  std::vector<float> last_logits;
+  fake_cuda::Counts counts;
+};
+
+Outcome run(const std::filesystem::path& model, const Fault& fault = {},
+            std::vector<std::uint8_t> replay = {}) {
+  driver().reset();
+  fake_cuda::Settings& settings = driver().settings();
+  settings.fail_with = fault.with;
+  settings.fail_symbol = fault.symbol;
+  if (fault.while_binding) settings.fail_at = fault.at;
+  dispatch::AssignmentHook hook;
+  hook.replay = std::move(replay);
+  test::EngineSpec spec = on_device(model);
+  spec.dispatch.hook = &hook;
+  Outcome outcome;
+  {
+    test::TestEngine engine(spec);
+    if (!fault.while_binding) {
+      driver().reset_calls();
+      settings.fail_at = fault.at;
+    }
+    outcome.tokens = engine.generate(kPrompt, kTokens);
+    outcome.counts = driver().counts();
+    settings.fail_at = -1;
+    outcome.last_logits.assign(engine.session().logits().begin(), engine.session().logits().end());
+    outcome.fallbacks = engine.assembly().engine().fallbacks();
+  }
+  outcome.counts.calls_when_stuck = driver().counts().calls_when_stuck;  // also of the end
+  outcome.assignment = hook.recorded;
+  return outcome;
+}
+
+std::vector<std::int32_t> tokens_of_scalar(const std::filesystem::path& model) {
+  test::TestEngine engine({.model = model, .plugins = {"cpu_scalar"}, .threads = 1});
+  return engine.generate(kPrompt, kTokens);
+}
+
+bool all_on_device(const Outcome& outcome) {
+  return std::all_of(outcome.assignment.begin(), outcome.assignment.end(),
+                     [](std::uint8_t i) { return i == 0; });
+}
+
+// Every call in turn on request, else some. An odd step meets all the calls of an op, which take turns.
+std::uint64_t stride_for(std::uint64_t calls, std::uint64_t usual) {
+  return std::getenv("BELAY_CUDA_FULL_SWEEP") != nullptr ? 1 : calls / usual | 1U;
+}
+
+const std::filesystem::path& sweep_model() {
+  static const auto model = tiny_model("cuda_sweep", {.layers = 1,
+                                                      .heads = 2,
+                                                      .kv_heads = 1,
+                                                      .width = 32,
+                                                      .ffn = 64,
+                                                      .types = {DType::kQ4_0, DType::kQ8_0}});
+  return model;
+}
+
+void check_same_as_without_fault(const Outcome& faulty) {
+  const Outcome replayed = run(sweep_model(), {}, faulty.assignment);
+  REQUIRE(faulty.tokens == replayed.tokens);
+  REQUIRE(faulty.last_logits == replayed.last_logits);
+}
+
+}  // namespace
+
+TEST_CASE("the emulated device is what a probe sees") {
+  const std::string text = hardware::describe_gpus(BELAY_FAKE_CUDA_DIR "/libcuda.so.1");
+  CHECK(text.find("6.1") != std::string::npos);
+  CHECK(text.find("emulated device 0") != std::string::npos);
+}
+
+TEST_CASE("models of every architecture give the tokens of cpu_scalar at level minimal") {
+  const std::vector<DType> all = {DType::kF32,  DType::kF16,  DType::kBF16, DType::kQ8_0,
+                                  DType::kQ4_0, DType::kQ4_1, DType::kQ5_0, DType::kQ5_1,
+                                  DType::kQ4_K, DType::kQ5_K, DType::kQ6_K};
+  const std::vector<test::TinyModelSpec> specs = {{.types = all, .seed = 3},
+                                                  {.arch = "qwen2",
+                                                   .heads = 6,
+                                                   .kv_heads = 2,
+                                                   .width = 96,
+                                                   .types = {DType::kQ4_1, DType::kQ5_0},
+                                                   .pre = "qwen2",
+                                                   .seed = 4},
+                                                  {.arch = "qwen3",
+                                                   .head_dim = 64,
+                                                   .width = 256,
+                                                   .ffn = 512,
+                                                   .types = all,
+                                                   .tied = true,
+                                                   .pre = "qwen2",
+                                                   .seed = 5}};
+  for (const test::TinyModelSpec& spec : specs) {
+    CAPTURE(spec.arch);
+    const auto model = tiny_model("cuda_" + spec.arch, spec);
+    const Outcome outcome = run(model);
+    CHECK(outcome.fallbacks.empty());
+    CHECK(all_on_device(outcome));
+    CHECK(outcome.counts.launches > 100);
+    CHECK(outcome.tokens == tokens_of_scalar(model));
+    CHECK(driver().launch_error().empty());
+  }
+}
+
+TEST_CASE("a generation allocates nothing on the device after its first step, and gives everything back") {
+  const auto model = tiny_model("cuda_memory", {});
+  (void)run(model);
+  const fake_cuda::Counts after = driver().counts();
+  CHECK(after.live_allocations == 0);
+  CHECK(after.live_pinned == 0);
+  CHECK(after.live_objects == 0);
+}
+
+TEST_CASE("a call that fails is done by the next plugin, and the text stands") {
+  const Outcome healthy = run(sweep_model());
+  REQUIRE(healthy.fallbacks.empty());
+  for (const int with : {kOutOfMemory, kLaunchOutOfResources, kUnknown}) {
+    const std::uint64_t stride = stride_for(healthy.counts.calls, 40);
+    std::size_t failed = 0;
+    for (std::uint64_t k = 0; k < healthy.counts.calls; k += stride) {
+      CAPTURE(with);
+      CAPTURE(k);
+      const Outcome faulty = run(sweep_model(), {static_cast<std::int64_t>(k), with});
+      REQUIRE(faulty.tokens.size() == kTokens);
+      if (faulty.fallbacks.empty()) continue;  // nothing depended on the call
+      ++failed;
+      REQUIRE(faulty.fallbacks[0].from == "test.cuda_sm61");
+      REQUIRE(faulty.fallbacks[0].to == "cpu_scalar");
+      REQUIRE(faulty.fallbacks[0].reason == (with == kOutOfMemory ? "OOM_DEVICE" : "INTERNAL"));
+      check_same_as_without_fault(faulty);
+    }
+    MESSAGE("result " << with << ": " << failed << " calls failed in turn, every " << stride << "th of "
+                      << healthy.counts.calls);
+    CHECK(failed > 0);
+  }
+}
+
+TEST_CASE("a device that is lost at any call is not called again, and the text stands") {
+  const Outcome healthy = run(sweep_model());
+  for (const int with : {kIllegalAddress, kLaunchFailed}) {
+    const std::uint64_t stride = stride_for(healthy.counts.calls, 30);
+    std::size_t failed = 0;
+    for (std::uint64_t k = 0; k < healthy.counts.calls; k += stride) {
+      CAPTURE(with);
+      CAPTURE(k);
+      const Outcome faulty = run(sweep_model(), {static_cast<std::int64_t>(k), with});
+      REQUIRE(faulty.counts.calls_when_stuck == 0);
+      REQUIRE_FALSE(faulty.fallbacks.empty());
+      REQUIRE(faulty.fallbacks[0].reason == "DEVICE_LOST");
+      REQUIRE(faulty.assignment.back() == 1);
+      check_same_as_without_fault(faulty);
+      ++failed;
+    }
+    MESSAGE("result " << with << ": lost at " << failed << " calls in turn, every " << stride << "th of "
+                      << healthy.counts.calls);
+  }
+}
+
+TEST_CASE("a fault while the device is opened or weights are bound leaves a generation") {
+  driver().reset();
+  const std::vector<std::int32_t> tokens = tokens_of_scalar(sweep_model());
+  const Outcome healthy = run(sweep_model(), {.while_binding = true});
+  for (const int with : {kOutOfMemory, kIllegalAddress, kUnknown}) {
+    const std::uint64_t stride = stride_for(healthy.counts.calls, 60);
+    for (std::uint64_t k = 0; k < healthy.counts.calls; k += stride) {
+      CAPTURE(with);
+      CAPTURE(k);
+      CHECK(run(sweep_model(), {static_cast<std::int64_t>(k), with, {}, true}).tokens == tokens);
+    }
+  }
+}

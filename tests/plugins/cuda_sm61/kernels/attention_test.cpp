@@ -1,0 +1,174 @@
+// Attention for few tokens and for many: sizes, groupings, positions, both caches, with a mask and without.
+#include "plugins/cuda_sm61/kernels/attention_params.h"
+#include "tests/kernels/cases.hpp"
+#include "tests/plugins/cuda_sm61/kernels/emulated.hpp"
+#include "tests/support/doctest.hpp"
+
+#include <cmath>
+
+namespace belay::cuda_tests {
+namespace {
+
+using kernel_tests::CacheShape;
+using kernel_tests::Fill;
+using kernel_tests::OpCase;
+
+const char* cache_name(DType dtype) { return dtype == DType::kF16 ? "f16" : "f32"; }
+
+std::string decode_kernel(const CacheShape& shape, bool any) {
+  const bool fixed = !any && (shape.d == 64 || shape.d == 128);
+  return std::string("belay_attention_decode_") + cache_name(shape.dtype) + "_" +
+         (fixed ? std::to_string(shape.d) : "any");
+}
+
+AttentionParams params_of(const CacheShape& shape, const OpCase& op_case, const Operands& operands) {
+  AttentionParams params{};
+  params.q = operands.input<float>(0);
+  params.k_cache = operands.input<void>(1);
+  params.v_cache = operands.input<void>(2);
+  params.y = operands.output<float>(0);
+  params.tokens = static_cast<int>(shape.tokens);
+  params.heads = static_cast<int>(shape.heads);
+  params.kv_heads = static_cast<int>(shape.kv_heads);
+  params.d = static_cast<int>(shape.d);
+  params.blocks = static_cast<int>(op_case.inputs[1].shape[1]);
+  params.position = static_cast<int>(shape.position);
+  params.causal = shape.causal ? 1 : 0;
+  params.scale = 1.0F / std::sqrt(static_cast<float>(shape.d));
+  return params;
+}
+
+void decode(const OpCase& op_case, const CacheShape& shape, int split_keys, bool any) {
+  const std::string kernel = decode_kernel(shape, any);
+  expect_right(op_case, kernel, [&](const Operands& operands, const emulator::Options& options) {
+    AttentionParams params = params_of(shape, op_case, operands);
+    params.split_keys = split_keys;
+    const std::size_t groups = blocks_of(shape.heads / shape.kv_heads, BELAY_ATTENTION_GROUP);
+    const emulator::Extent grid{
+        blocks_of(shape.position + shape.tokens, static_cast<std::size_t>(split_keys)),
+        static_cast<std::uint32_t>(shape.kv_heads * groups), static_cast<std::uint32_t>(shape.tokens)};
+    const std::size_t units = std::size_t{grid.y} * grid.z;
+    const GuardedMemory parts(units * grid.x * BELAY_ATTENTION_GROUP * (shape.d + 2) * sizeof(float));
+    const GuardedMemory counters(std::vector<float>(units, 0.0F));
+    params.parts = grid.x > 1 ? parts.as<float>() : nullptr;
+    params.counters = grid.x > 1 ? counters.as<unsigned>() : nullptr;
+    launch_kernel(kernel, params, grid, options);
+    CHECK(counters.floats() == std::vector<float>(units, 0.0F));  // for the next launch
+    CHECK(parts.intact());
+  });
+}
+
+void prefill(const OpCase& op_case, const CacheShape& shape, int size) {
+  const std::string kernel =
+      std::string("belay_attention_prefill_") + cache_name(shape.dtype) + "_" + std::to_string(size);
+  expect_right(op_case, kernel, [&](const Operands& operands, const emulator::Options& options) {
+    const std::size_t rows = size == 256 ? BELAY_ATTENTION_ROWS_256 : BELAY_ATTENTION_ROWS;
+    const emulator::Extent grid{blocks_of(shape.tokens * shape.heads / shape.kv_heads, rows),
+                                static_cast<std::uint32_t>(shape.kv_heads)};
+    launch_kernel(kernel, params_of(shape, op_case, operands), grid, options);
+  });
+}
+
+// The kernel that a host would take for so many tokens, or both where either could be taken.
+void check(const CacheShape& shape, Fill fill = Fill::kNormal, bool bad_key = false) {
+  const OpCase op_case = kernel_tests::attention_case(shape, fill, bad_key, new_seed());
+  if (shape.tokens <= 8) decode(op_case, shape, BELAY_ATTENTION_SPLIT, false);
+  if (shape.tokens == 2 || shape.tokens > 8)
+    prefill(op_case, shape, shape.d <= 64 ? 64 : shape.d <= 128 ? 128 : 256);
+}
+
+template <class Body>
+void for_each_kind(Body body) {
+  for (const DType dtype : {DType::kF32, DType::kF16}) {
+    for (const bool causal : {true, false}) body(dtype, causal);
+  }
+}
+
+TEST_CASE("attention: every size of a head") {
+  for (const DType dtype : {DType::kF32, DType::kF16}) {
+    for (const std::size_t d : {1, 2, 7, 24, 40, 64, 65, 80, 96, 128, 130, 200, 256}) {
+      check({.dtype = dtype, .tokens = 2, .heads = 3, .kv_heads = 1, .d = d, .position = 150});
+    }
+  }
+}
+
+TEST_CASE("attention: kernels made for larger heads, and longer splits") {
+  for (const DType dtype : {DType::kF32, DType::kF16}) {
+    const CacheShape shape{.dtype = dtype, .tokens = 3, .heads = 4, .kv_heads = 2, .d = 64, .position = 300};
+    const OpCase op_case = kernel_tests::attention_case(shape, Fill::kNormal, false, new_seed());
+    decode(op_case, shape, BELAY_ATTENTION_SPLIT, true);
+    for (const int splits : {2, 3, 4}) decode(op_case, shape, splits * BELAY_ATTENTION_SPLIT, false);
+    for (const int size : {128, 256}) prefill(op_case, shape, size);
+  }
+}
+
+TEST_CASE("attention: query heads that share a key head") {
+  for (const DType dtype : {DType::kF32, DType::kF16}) {
+    for (const std::size_t sharing : {1, 2, 3, 5, 8}) {
+      for (const std::size_t kv_heads : {1, 3}) {
+        check({.dtype = dtype,
+               .tokens = 2,
+               .heads = sharing * kv_heads,
+               .kv_heads = kv_heads,
+               .d = 64,
+               .position = 130});
+      }
+    }
+  }
+}
+
+TEST_CASE("attention: positions and numbers of tokens around the borders of blocks, steps and splits") {
+  for_each_kind([](DType dtype, bool causal) {
+    for (const std::size_t position : {0, 1, 31, 63, 64, 127, 128, 129, 300}) {
+      for (const std::size_t tokens : {0, 1, 2, 33}) {
+        check({.dtype = dtype,
+               .tokens = tokens,
+               .heads = 4,
+               .kv_heads = 2,
+               .d = 24,
+               .position = position,
+               .causal = causal});
+      }
+    }
+  });
+}
+
+TEST_CASE("attention: many rows, over the borders of a block's rows") {
+  for_each_kind([](DType dtype, bool causal) {
+    for (const std::size_t tokens : {21, 22, 43, 64}) {
+      check({.dtype = dtype,
+             .tokens = tokens,
+             .heads = 6,
+             .kv_heads = 2,
+             .d = 40,
+             .position = 3,
+             .causal = causal});
+    }
+    check(
+        {.dtype = dtype, .tokens = 70, .heads = 2, .kv_heads = 2, .d = 128, .position = 0, .causal = causal});
+    check({.dtype = dtype,
+           .tokens = 17,
+           .heads = 4,
+           .kv_heads = 2,
+           .d = 256,
+           .position = 61,
+           .causal = causal});
+  });
+}
+
+TEST_CASE("attention: values at which kernels break") {
+  for (const DType dtype : {DType::kF32, DType::kF16}) {
+    for (const Fill fill :
+         {Fill::kTiny, Fill::kDenormal, Fill::kMixed, Fill::kZero, Fill::kNan, Fill::kInfinity}) {
+      for (const bool bad_key : {false, true}) {
+        check({.dtype = dtype, .tokens = 5, .heads = 4, .kv_heads = 2, .d = 24, .position = 130}, fill,
+              bad_key);
+        check({.dtype = dtype, .tokens = 40, .heads = 4, .kv_heads = 2, .d = 20, .position = 61}, fill,
+              bad_key);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace belay::cuda_tests
