@@ -26,6 +26,11 @@ Result<Compute> Backend::compute() {
   return *compute_;
 }
 
+std::vector<Reading> Backend::readings() const {
+  if (!compute_ || !healthy_ || compute_->telemetry == nullptr) return {};
+  return read_telemetry(*compute_->telemetry, compute_->instance);
+}
+
 void Backend::count_failure(const Failure& failure) {
   if (failures_ == 0 || calls_ - window_start_ > kWindowCalls) {
     window_start_ = calls_;

@@ -3,6 +3,7 @@
 #include "core/runtime/core_optimizations.hpp"
 
 #include <belay/ext/memory.h>
+#include <belay/ext/telemetry.h>
 
 #include <algorithm>
 
@@ -19,7 +20,8 @@ dispatch::OpenCompute opener(registry::Registry& registry, registry::HostService
     }
     plugin->mark_in_use();
     const auto* memory = static_cast<const belay_memory_t*>(plugin->interface(BELAY_MEMORY_1));
-    return dispatch::Compute{plugin->compute(), plugin->instance(), memory};
+    const auto* telemetry = static_cast<const belay_telemetry_t*>(plugin->interface(BELAY_TELEMETRY_1));
+    return dispatch::Compute{plugin->compute(), plugin->instance(), memory, telemetry};
   };
 }
 

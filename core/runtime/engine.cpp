@@ -168,6 +168,14 @@ Result<std::unique_ptr<VisionEncoder>> Engine::vision_encoder(const models::Tens
   return std::make_unique<VisionEncoder>(*model_.vision, rows, *vision_, pool, stop);
 }
 
+std::map<std::string, std::vector<dispatch::Reading>> Engine::readings() const {
+  std::map<std::string, std::vector<dispatch::Reading>> all;
+  for (const auto& backend : backends_) {
+    if (auto readings = backend->readings(); !readings.empty()) all[backend->id()] = std::move(readings);
+  }
+  return all;
+}
+
 std::map<std::string, std::uint64_t> Engine::calls() const {
   std::map<std::string, std::uint64_t> calls;
   for (const auto& backend : backends_) {

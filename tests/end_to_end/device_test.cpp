@@ -143,6 +143,21 @@ TEST_CASE("a model that fits the device runs there, all but its embedding") {
   CHECK(outcome.calls.at("cpu_scalar") == kTokens);  // one embedding a step
 }
 
+TEST_CASE("what a device says of itself is there, and what it does not say is unknown") {
+  const TestModel model;
+  test::TestEngine engine(spec_of(model, kBoth, {}, false));
+  const auto all = engine.assembly().engine().readings();
+  REQUIRE(all.size() == 1);
+  const std::vector<dispatch::Reading>& said = all.at("test.device");
+  REQUIRE(said.size() == 3);
+  CHECK(said[0].name == "memory_used_bytes");
+  // Rounding of caches and workspaces is not known to the plan.
+  const auto planned = static_cast<double>(engine.assembly().engine().plan().device->total());
+  CHECK(said[0].value.value_or(0) > 0.5 * planned);
+  CHECK(said[0].value.value_or(0) <= planned);
+  CHECK_FALSE(said[2].value);
+}
+
 TEST_CASE("a token takes one wait for the device") { CHECK(waits_for(9) == waits_for(5) + 4); }
 
 TEST_CASE("layers lie on both sides of every possible border") {
