@@ -15,7 +15,7 @@ Result<Compute> Backend::compute() {
   }
   compute_ = *opened;
   if (compute_->memory != nullptr) {
-    auto device = Device::create(*compute_->memory, compute_->instance);
+    auto device = Device::create(id_, *compute_->memory, compute_->instance);
     if (device.ok()) {
       device_ = *std::move(device);
     } else {

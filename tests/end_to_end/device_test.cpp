@@ -193,13 +193,14 @@ TEST_CASE("any call of the device may fail, in any way") {
         const Listener listener;
         const Outcome outcome = on_device(settings);
         check_equal(outcome);
-        // Said by a fallback, or, before the first step, by a plugin that leaves a chain.
+        // Said by a fallback, a call that is tried again, or, before the first step, a plugin that leaves a
+        // chain.
         REQUIRE((!outcome.fallbacks.empty() || Listener::said("test.device")));
         fell_back += outcome.fallbacks.empty() ? 0 : 1;
       }
       MESSAGE(how << ": " << failed << " of " << calls << " calls failed in turn, " << fell_back
                   << " while the model ran");
-      CHECK(fell_back > failed / 2);
+      CHECK(fell_back > failed / 3);
     }
   }
 }
