@@ -111,12 +111,7 @@ Status Assembly::size_memory(const PlanOptions& wanted) {
   MemoryUse use = first.whole;
   use.packed_bytes = engine_->workspace_bytes();
   MemoryOptions options = wanted;
-  if (const auto& device = engine_->plan().device) {
-    use.weights_bytes -= std::min(use.weights_bytes, device->replaced_bytes);
-    use.kv_bytes -= std::min(use.kv_bytes, device->kv_bytes);
-    options.device_layers = device->layers;
-    options.most_chunk = device->chunk;
-  }
+  if (const auto& device = engine_->plan().device) make_room(*device, use, options);
   BELAY_TRY_ASSIGN(MemoryPlan sized, plan_memory(model_, use, first.context, options));
   engine_->resize(std::move(sized));
   return {};
