@@ -52,6 +52,10 @@ runtime::PlanOptions plan_options(const Workbench& bench, const Needs& needs) {
   options.save_memory = bench.settings.balance == "memory";
   if (!bench.settings.hardware && !needs.shares_process)
     options.program_bytes = monitoring::rss_bytes().value_or(0) + kGrowth;
+  if (bench.settings.hardware && !bench.profile.gpus.empty()) {
+    const hardware::Gpu& gpu = bench.profile.gpus.front();
+    options.gpu_bytes = gpu.memory_free_bytes ? gpu.memory_free_bytes : gpu.memory_bytes;
+  }
   options.limit_is_set = bench.settings.memory_limit.has_value();
   options.memory_limit = options.limit_is_set ? bench.settings.memory_limit
                                               : usable_memory(bench.profile.memory, options.program_bytes);

@@ -3,6 +3,8 @@
 #include "core/base/format.hpp"
 #include "host/json_output.hpp"
 
+#include <algorithm>
+
 namespace belay::host {
 namespace {
 
@@ -105,6 +107,32 @@ Json tiers_json(const hardware::Memory& machine, const runtime::Plan& plan, cons
   if (plan.memory.layers.streamed_bytes + plan.memory.kv_spilled_bytes > 0)
     tiers.push_back(disk_tier(plan.memory, use));
   return tiers;
+}
+
+Json devices_json(const runtime::Engine& engine) {
+  Json devices = Json::object();
+  for (const auto& [plugin, readings] : engine.readings()) {
+    for (const dispatch::Reading& reading : readings)
+      devices[plugin][reading.name] = reading.value ? Json(*reading.value) : Json(nullptr);
+  }
+  return devices;
+}
+
+std::string devices_text(const runtime::Engine& engine) {
+  std::string text;
+  for (const auto& [plugin, readings] : engine.readings()) {
+    const auto value_of = [&, &said = readings](std::string_view name) {
+      const auto found =
+          std::find_if(said.begin(), said.end(), [&](const auto& reading) { return reading.name == name; });
+      return found == said.end() ? std::nullopt : found->value;
+    };
+    const auto used = value_of("memory_used_bytes");
+    const auto free = value_of("memory_free_bytes");
+    if (!used || !free) continue;
+    text += format("{}[{}: {:.0f} MiB of its memory used, {:.0f} MiB free]", text.empty() ? "" : "\n", plugin,
+                   *used / (1 << 20), *free / (1 << 20));
+  }
+  return text;
 }
 
 Json plan_json(const Workbench& bench, const PlanParts& parts) {

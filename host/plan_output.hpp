@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/base/json.hpp"
+#include "core/runtime/engine.hpp"
 #include "core/runtime/kv_stream.hpp"
 #include "core/runtime/plan.hpp"
 #include "core/runtime/prediction.hpp"
@@ -34,8 +35,14 @@ struct DiskUse {
   const runtime::KvUse* cache = nullptr;       // when the KV cache is spilled
 };
 
-// Tiers of memory: "host" always, "disk" when layers are streamed or the KV cache is spilled.
+// Tiers of memory: "host" always, "device" when a plugin has one, "disk" when layers are streamed or the KV
+// cache is spilled.
 [[nodiscard]] Json tiers_json(const hardware::Memory& machine, const runtime::Plan& plan, const DiskUse& use);
+
+// What the devices of plugins say of themselves: {"cuda_sm61":{"memory_used_bytes":N,...}}, unknown is null;
+// and the memory of each in words, or nothing.
+[[nodiscard]] Json devices_json(const runtime::Engine& engine);
+[[nodiscard]] std::string devices_text(const runtime::Engine& engine);
 
 // "[streamed: 980 MiB a pass through ...]"
 [[nodiscard]] std::string streamed_text(const runtime::StreamUse& use);

@@ -15,7 +15,7 @@ Result<Compute> Backend::compute() {
   }
   compute_ = *opened;
   if (compute_->memory != nullptr) {
-    auto device = Device::create(*compute_->memory, compute_->instance);
+    auto device = Device::create(id_, *compute_->memory, compute_->instance);
     if (device.ok()) {
       device_ = *std::move(device);
     } else {
@@ -24,6 +24,11 @@ Result<Compute> Backend::compute() {
     }
   }
   return *compute_;
+}
+
+std::vector<Reading> Backend::readings() const {
+  if (!compute_ || !healthy_ || compute_->telemetry == nullptr) return {};
+  return read_telemetry(*compute_->telemetry, compute_->instance);
 }
 
 void Backend::count_failure(const Failure& failure) {

@@ -5,6 +5,7 @@
 #include "core/base/status.hpp"
 #include "core/dispatch/device.hpp"
 #include "core/dispatch/failure.hpp"
+#include "core/dispatch/telemetry.hpp"
 
 #include <belay/ext/compute.h>
 
@@ -13,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace belay::dispatch {
 
@@ -21,6 +23,7 @@ struct Compute {
   const belay_compute_t* table = nullptr;
   belay_instance_t* instance = nullptr;
   const belay_memory_t* memory = nullptr;  // of a device that has its own
+  const belay_telemetry_t* telemetry = nullptr;
 };
 
 using OpenCompute = std::function<Result<Compute>()>;
@@ -39,6 +42,9 @@ class Backend {
   [[nodiscard]] Result<Compute> compute();
   // The memory of its device; null for one that computes in the host's, and before it is opened.
   [[nodiscard]] Device* device() const { return device_.get(); }
+
+  // What its device says of itself at the moment; nothing from one that is not in use.
+  [[nodiscard]] std::vector<Reading> readings() const;
 
   // False once the breaker opened: three failures within a thousand calls, or one that took more than the op
   // with it.

@@ -1,6 +1,7 @@
 #include "core/dispatch/device.hpp"
 
 #include "core/base/format.hpp"
+#include "core/base/log.hpp"
 
 #include <algorithm>
 #include <vector>
@@ -36,10 +37,11 @@ DeviceBuffer::~DeviceBuffer() {
   if (handle_ != 0) device_->release(handle_);
 }
 
-Result<std::unique_ptr<Device>> Device::create(const belay_memory_t& table, belay_instance_t* instance) {
+Result<std::unique_ptr<Device>> Device::create(std::string id, const belay_memory_t& table,
+                                               belay_instance_t* instance) {
   if (!complete(table))
     return fail(ErrorCode::kNoPlugin, "its {} is too short or lacks a function", BELAY_MEMORY_1);
-  std::unique_ptr<Device> device(new Device(table, instance));
+  std::unique_ptr<Device> device(new Device(std::move(id), table, instance));
   BELAY_TRY(device->choose_type());
   BELAY_TRY(device->make_stream());
   return device;
@@ -86,29 +88,42 @@ Result<DeviceBuffer> Device::allocate(std::uint64_t bytes, std::string_view purp
               bytes, purpose, text(failure));
 }
 
+template <class Call>
+Trouble Device::insist(const char* what, Call call) {
+  constexpr int kTries = 3;
+  Trouble trouble;
+  for (int i = 0; i < kTries; ++i) {
+    belay_error_t error = empty_error();
+    trouble = trouble_of(call(&error), error);
+    if (!trouble || is_beyond_the_op(*trouble)) break;
+    log(LogLevel::kWarn, "{}: {} failed and is tried again: {}", id_, what, text(*trouble));
+  }
+  return trouble;
+}
+
 Trouble Device::copy_in(Place to, std::span<const std::byte> from) {
   if (from.empty()) return std::nullopt;
   reads_host_ = true;
-  belay_error_t error = empty_error();
-  const belay_status_t status =
-      table_.copy(instance_, stream_, to.buffer, to.offset, nullptr, 0, 0, from.data(), from.size(), &error);
-  return trouble_of(status, error);
+  return insist("copying to the device", [&](belay_error_t* error) {
+    return table_.copy(instance_, stream_, to.buffer, to.offset, nullptr, 0, 0, from.data(), from.size(),
+                       error);
+  });
 }
 
 Trouble Device::copy_out(std::span<std::byte> to, Place from) {
   if (to.empty()) return std::nullopt;
-  belay_error_t error = empty_error();
-  const belay_status_t status =
-      table_.copy(instance_, stream_, 0, 0, to.data(), from.buffer, from.offset, nullptr, to.size(), &error);
-  return trouble_of(status, error);
+  return insist("copying from the device", [&](belay_error_t* error) {
+    return table_.copy(instance_, stream_, 0, 0, to.data(), from.buffer, from.offset, nullptr, to.size(),
+                       error);
+  });
 }
 
 Trouble Device::wait() {
   reads_host_ = false;  // a device that fails reads nothing any more
-  belay_error_t error = empty_error();
-  if (const auto status = table_.event_record(event_, stream_, &error); status != BELAY_OK)
-    return describe(status, error);
-  return trouble_of(table_.event_sync(event_, 0, &error), error);
+  return insist("waiting for the device", [&](belay_error_t* error) {
+    const belay_status_t recorded = table_.event_record(event_, stream_, error);
+    return recorded == BELAY_OK ? table_.event_sync(event_, 0, error) : recorded;
+  });
 }
 
 }  // namespace belay::dispatch

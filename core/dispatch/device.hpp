@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
+#include <string_view>
 #include <utility>
 
 namespace belay::dispatch {
@@ -56,9 +58,9 @@ class Device {
     std::uint64_t offset = 0;
   };
 
-  // The first buffer type of the kind BELAY_BUFFER_DEVICE, and a stream. kNoPlugin with the reason when there
-  // is none, or when the table lacks a function.
-  [[nodiscard]] static Result<std::unique_ptr<Device>> create(const belay_memory_t& table,
+  // `id` is the plugin's. The first buffer type of the kind BELAY_BUFFER_DEVICE, and a stream. kNoPlugin with
+  // the reason when there is none, or when the table lacks a function.
+  [[nodiscard]] static Result<std::unique_ptr<Device>> create(std::string id, const belay_memory_t& table,
                                                               belay_instance_t* instance);
   Device(const Device&) = delete;
   Device& operator=(const Device&) = delete;
@@ -70,7 +72,8 @@ class Device {
   [[nodiscard]] Result<DeviceBuffer> allocate(std::uint64_t bytes, std::string_view purpose);
   void release(std::uint64_t handle) { table_.free(instance_, handle); }
 
-  // Queued behind all that was queued before. The host's bytes stay as they are until wait().
+  // Queued behind all that was queued before. The host's bytes stay as they are until wait(). What fails and
+  // takes nothing with it is tried again, twice.
   [[nodiscard]] Trouble copy_in(Place to, std::span<const std::byte> from);
   [[nodiscard]] Trouble copy_out(std::span<std::byte> to, Place from);
   // Until everything queued is done. Its failure is that of some of the work: all that the device holds is
@@ -82,10 +85,14 @@ class Device {
   [[nodiscard]] belay_stream_t* stream() const { return stream_; }
 
  private:
-  Device(const belay_memory_t& table, belay_instance_t* instance) : table_(table), instance_(instance) {}
+  Device(std::string id, const belay_memory_t& table, belay_instance_t* instance)
+      : id_(std::move(id)), table_(table), instance_(instance) {}
+  template <class Call>
+  Trouble insist(const char* what, Call call);
   Status choose_type();
   Status make_stream();
 
+  std::string id_;
   const belay_memory_t& table_;
   belay_instance_t* instance_;
   std::uint32_t type_ = 0;

@@ -3,6 +3,7 @@
 #include "core/runtime/core_optimizations.hpp"
 
 #include <belay/ext/memory.h>
+#include <belay/ext/telemetry.h>
 
 #include <algorithm>
 
@@ -19,7 +20,8 @@ dispatch::OpenCompute opener(registry::Registry& registry, registry::HostService
     }
     plugin->mark_in_use();
     const auto* memory = static_cast<const belay_memory_t*>(plugin->interface(BELAY_MEMORY_1));
-    return dispatch::Compute{plugin->compute(), plugin->instance(), memory};
+    const auto* telemetry = static_cast<const belay_telemetry_t*>(plugin->interface(BELAY_TELEMETRY_1));
+    return dispatch::Compute{plugin->compute(), plugin->instance(), memory, telemetry};
   };
 }
 
@@ -109,12 +111,7 @@ Status Assembly::size_memory(const PlanOptions& wanted) {
   MemoryUse use = first.whole;
   use.packed_bytes = engine_->workspace_bytes();
   MemoryOptions options = wanted;
-  if (const auto& device = engine_->plan().device) {
-    use.weights_bytes -= std::min(use.weights_bytes, device->replaced_bytes);
-    use.kv_bytes -= std::min(use.kv_bytes, device->kv_bytes);
-    options.device_layers = device->layers;
-    options.most_chunk = device->chunk;
-  }
+  if (const auto& device = engine_->plan().device) make_room(*device, use, options);
   BELAY_TRY_ASSIGN(MemoryPlan sized, plan_memory(model_, use, first.context, options));
   engine_->resize(std::move(sized));
   return {};

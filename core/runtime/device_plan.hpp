@@ -35,18 +35,28 @@ struct DeviceRequest {
   bool kv_spilled = false;          // a cache that lies on the disk is of no use to a device
 };
 
-// The dispatchers of a model's graphs; `vision` may be null.
-struct ModelDispatchers {
-  dispatch::Dispatcher& body;
-  dispatch::Dispatcher& head;
-  dispatch::Dispatcher* vision = nullptr;
+// A node of a graph, seen from a device.
+struct NodeShare {
+  bool headed = false;      // the device's plugin would run it
+  std::uint64_t bytes = 0;  // of its constants, as they lie there
 };
 
-// After confirm(). Nodes that have no place on a device leave it, so that confirm() must ask again. Nothing
-// when no plugin at the head of a chain has a device.
-[[nodiscard]] std::optional<DeviceUse> place_on_device(const models::Model& model,
-                                                       const ModelDispatchers& dispatchers,
-                                                       const DeviceRequest& request);
+// What a device has to offer to each node of the model's graphs.
+struct DeviceOffer {
+  std::string plugin;
+  std::uint64_t free_bytes = 0;
+  std::vector<NodeShare> body;
+  std::vector<NodeShare> head;
+  std::vector<NodeShare> vision;
+};
+
+[[nodiscard]] DeviceUse place_on_device(const models::Model& model, const DeviceOffer& offer,
+                                        const DeviceRequest& request);
+
+// Whether a node of the body stays on the device. Of the other graphs all do, or none.
+[[nodiscard]] inline bool stays_on_device(const DeviceUse& use, const graph::Node& node) {
+  return node.layer >= 0 && static_cast<std::size_t>(node.layer) < use.layers;
+}
 
 // "cuda_sm61: 28 layers and the head, weights 1740.2 MiB + KV cache ... = 1900.0 MiB of 1950.0 MiB"
 [[nodiscard]] std::string device_text(const DeviceUse& use);

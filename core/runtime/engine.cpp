@@ -6,6 +6,18 @@
 #include <algorithm>
 
 namespace belay::runtime {
+namespace {
+
+// Nodes for which `stays` says no are headed by the first plugin without a device from here on.
+template <class Stays>
+Status keep_on_device(dispatch::Dispatcher& dispatcher, const graph::Graph& graph, Stays stays) {
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    if (!stays(graph.nodes[i])) dispatcher.leave_devices(i, "its device has no room for this layer");
+  }
+  return dispatcher.confirm();
+}
+
+}  // namespace
 
 Engine::Engine(const models::Model& model, Plan plan,
                std::vector<std::unique_ptr<dispatch::Backend>> backends,
@@ -34,13 +46,31 @@ Result<std::unique_ptr<Engine>> Engine::create(const models::Model& model, Plan 
 
 // What has no place on a device is asked of the next in its chain.
 Status Engine::place_devices(std::uint64_t image_patches) {
-  const DeviceRequest request = {plan_.memory.context, plan_.memory.chunk, image_patches,
-                                 plan_.memory.kv_spilled_bytes > 0};
-  plan_.device = place_on_device(model_, {body_, head_, vision_ ? &*vision_ : nullptr}, request);
-  if (!plan_.device) return {};
-  BELAY_TRY(body_.confirm());
-  BELAY_TRY(head_.confirm());
-  return vision_ ? vision_->confirm() : Status();
+  const auto heads = body_.heads();
+  const auto backend = std::find_if(heads.begin(), heads.end(),
+                                    [](const dispatch::Backend* head) { return head->device() != nullptr; });
+  if (backend == heads.end()) return {};
+  const auto shares = [&](dispatch::Dispatcher& dispatcher, const graph::Graph& graph) {
+    std::vector<NodeShare> nodes;
+    for (std::size_t i = 0; i < graph.nodes.size(); ++i)
+      nodes.push_back({dispatcher.head(i) == *backend, dispatcher.device_bytes(i)});
+    return nodes;
+  };
+  DeviceOffer offer = {(*backend)->id(),
+                       (*backend)->device()->free_bytes(),
+                       shares(body_, model_.decoder.body),
+                       shares(head_, model_.decoder.head),
+                       {}};
+  if (vision_) offer.vision = shares(*vision_, model_.vision->graph);
+  plan_.device = place_on_device(
+      model_, offer,
+      {plan_.memory.context, plan_.memory.chunk, image_patches, plan_.memory.kv_spilled_bytes > 0});
+  const DeviceUse& use = *plan_.device;
+  BELAY_TRY(keep_on_device(body_, model_.decoder.body,
+                           [&](const auto& node) { return stays_on_device(use, node); }));
+  BELAY_TRY(keep_on_device(head_, model_.decoder.head, [&](const auto&) { return use.head; }));
+  if (!vision_) return {};
+  return keep_on_device(*vision_, model_.vision->graph, [&](const auto&) { return use.vision; });
 }
 
 // The plan as it stands now that the plugins have answered.
@@ -166,6 +196,14 @@ Result<std::unique_ptr<VisionEncoder>> Engine::vision_encoder(const models::Tens
   const std::span<const float> rows(reinterpret_cast<const float*>(table->data.data()),
                                     table->data.size() / sizeof(float));
   return std::make_unique<VisionEncoder>(*model_.vision, rows, *vision_, pool, stop);
+}
+
+std::map<std::string, std::vector<dispatch::Reading>> Engine::readings() const {
+  std::map<std::string, std::vector<dispatch::Reading>> all;
+  for (const auto& backend : backends_) {
+    if (auto readings = backend->readings(); !readings.empty()) all[backend->id()] = std::move(readings);
+  }
+  return all;
 }
 
 std::map<std::string, std::uint64_t> Engine::calls() const {

@@ -61,6 +61,8 @@ class Engine {
   }
   [[nodiscard]] dispatch::FallbackLog& fallback_log() { return fallbacks_; }
   [[nodiscard]] const std::vector<dispatch::Fallback>& fallbacks() const { return fallbacks_.entries(); }
+  // What the devices of plugins in use say of themselves; plugins without a word are left out.
+  [[nodiscard]] std::map<std::string, std::vector<dispatch::Reading>> readings() const;
   // Calls that each plugin completed; plugins without any are left out.
   [[nodiscard]] std::map<std::string, std::uint64_t> calls() const;
 

@@ -41,6 +41,66 @@ std::vector<std::string> head_ids(const dispatch::Chains& chains,
   return ids;
 }
 
+// What a plugin keeps free of a device's memory, by the rule of cuda_sm61.
+std::uint64_t reserve_of(std::uint64_t bytes) {
+  constexpr std::uint64_t kLeast = std::uint64_t{128} << 20U;
+  constexpr std::uint64_t kPercent = 8;
+  return std::max(kLeast, bytes / 100 * kPercent);
+}
+
+// As the engine places layers on a device, but by what the manifests and the model's file say.
+class ByManifests {
+ public:
+  ByManifests(const models::Model& model, std::span<const manifest::Manifest* const> selected, Plan& plan)
+      : model_(model), selected_(selected), plan_(plan) {}
+
+  void place(std::uint64_t gpu_bytes, const DeviceRequest& request) {
+    const auto needs_gpu = [](const manifest::Manifest* manifest) {
+      return manifest->requires_.gpu.has_value();
+    };
+    const auto found = std::find_if(selected_.begin(), selected_.end(), needs_gpu);
+    if (found == selected_.end()) return;
+    plugin_ = static_cast<std::uint8_t>(found - selected_.begin());
+    DeviceOffer offer = {(*found)->id,
+                         gpu_bytes - std::min(gpu_bytes, reserve_of(gpu_bytes)),
+                         shares(model_.decoder.body, plan_.body_chains),
+                         shares(model_.decoder.head, plan_.head_chains),
+                         {}};
+    if (model_.vision) offer.vision = shares(model_.vision->graph, plan_.vision_chains);
+    const DeviceUse use = place_on_device(model_, offer, request);
+    keep(model_.decoder.body, plan_.body_chains,
+         [&](const auto& node) { return stays_on_device(use, node); });
+    keep(model_.decoder.head, plan_.head_chains, [&](const auto&) { return use.head; });
+    if (model_.vision)
+      keep(model_.vision->graph, plan_.vision_chains, [&](const auto&) { return use.vision; });
+    plan_.device = use;
+  }
+
+ private:
+  [[nodiscard]] std::vector<NodeShare> shares(const graph::Graph& graph,
+                                              const dispatch::Chains& chains) const {
+    std::vector<NodeShare> nodes;
+    for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+      NodeShare& node = nodes.emplace_back();
+      node.headed = !chains[i].empty() && chains[i].front() == plugin_;
+      for (const graph::WeightId id : graph.nodes[i].weights) node.bytes += graph.weights[id].data.size();
+    }
+    return nodes;
+  }
+
+  template <class Stays>
+  void keep(const graph::Graph& graph, dispatch::Chains& chains, Stays stays) const {
+    for (std::size_t i = 0; i < chains.size(); ++i) {
+      if (!stays(graph.nodes[i])) std::erase(chains[i], plugin_);
+    }
+  }
+
+  const models::Model& model_;
+  std::span<const manifest::Manifest* const> selected_;
+  Plan& plan_;
+  std::uint8_t plugin_ = 0;
+};
+
 }  // namespace
 
 DType cache_dtype(std::span<const std::string> optimizations) {
@@ -49,6 +109,13 @@ DType cache_dtype(std::span<const std::string> optimizations) {
 
 std::int32_t numerics_of(const std::string& plugin, std::span<const std::string> optimizations) {
   return contains(optimizations, plugin + "/act_q8") ? BELAY_NUMERICS_ACT_Q8 : BELAY_NUMERICS_F32;
+}
+
+void make_room(const DeviceUse& device, MemoryUse& use, MemoryOptions& options) {
+  use.weights_bytes -= std::min(use.weights_bytes, device.replaced_bytes);
+  use.kv_bytes -= std::min(use.kv_bytes, device.kv_bytes);
+  options.device_layers = device.layers;
+  options.most_chunk = device.chunk;
 }
 
 std::vector<Placement> place_layers(const graph::Graph& body, std::span<const std::string> heads) {
@@ -71,17 +138,22 @@ Result<Plan> make_plan(const models::Model& model, std::uint64_t weights_bytes,
   const models::DecoderConfig& config = decoder.config;
   Plan plan;
   BELAY_TRY_ASSIGN(const std::uint64_t context, choose_context(config, options.context));
-  const auto chains_of = [&](const graph::Graph& graph) -> Result<dispatch::Chains> {
-    dispatch::Chains chains = dispatch::build_chains(graph, selected);
+  plan.body_chains = dispatch::build_chains(decoder.body, selected);
+  plan.head_chains = dispatch::build_chains(decoder.head, selected);
+  if (model.vision) plan.vision_chains = dispatch::build_chains(model.vision->graph, selected);
+  MemoryOptions memory = options;
+  if (options.gpu_bytes) {
+    ByManifests(model, selected, plan)
+        .place(*options.gpu_bytes, {context, std::min(kMostChunk, context), options.image_patches, false});
+  }
+  const auto settle = [&](const graph::Graph& graph, const dispatch::Chains& chains) -> Status {
     BELAY_TRY(check_chains(graph, chains));
     dispatch::add_chains(plan.chains, graph, chains, selected);
-    return chains;
+    return {};
   };
-  BELAY_TRY_ASSIGN(plan.body_chains, chains_of(decoder.body));
-  BELAY_TRY_ASSIGN(plan.head_chains, chains_of(decoder.head));
-  if (model.vision) {
-    BELAY_TRY_ASSIGN(plan.vision_chains, chains_of(model.vision->graph));
-  }
+  BELAY_TRY(settle(decoder.body, plan.body_chains));
+  BELAY_TRY(settle(decoder.head, plan.head_chains));
+  if (model.vision) BELAY_TRY(settle(model.vision->graph, plan.vision_chains));
   plan.placement = place_layers(decoder.body, head_ids(plan.body_chains, selected));
   const auto kv =
       memory::kv_cache_bytes({config.n_layers, config.n_kv_heads, config.head_dim, context, decoder.cache});
@@ -91,7 +163,8 @@ Result<Plan> make_plan(const models::Model& model, std::uint64_t weights_bytes,
   use.program_bytes = options.program_bytes;
   use.weights_bytes = weights_bytes;
   use.kv_bytes = *kv;
-  BELAY_TRY_ASSIGN(plan.memory, plan_memory(model, use, context, options));
+  if (plan.device) make_room(*plan.device, use, memory);
+  BELAY_TRY_ASSIGN(plan.memory, plan_memory(model, use, context, memory));
   return plan;
 }
 

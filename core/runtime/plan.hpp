@@ -17,6 +17,8 @@ namespace belay::runtime {
 
 struct PlanOptions : MemoryOptions {
   std::uint64_t context = 0;  // positions wanted; 0: what the model was made for, at most kUsualContext
+  // Of a GPU that is not asked, for a plan from manifests alone: what it has free.
+  std::optional<std::uint64_t> gpu_bytes = {};
 };
 
 inline constexpr std::uint64_t kUsualContext = 4096;
@@ -49,6 +51,9 @@ struct Plan {
 [[nodiscard]] Result<Plan> make_plan(const models::Model& model, std::uint64_t weights_bytes,
                                      std::span<const manifest::Manifest* const> selected,
                                      const PlanOptions& options);
+
+// What lies on a device takes no memory of the host.
+void make_room(const DeviceUse& device, MemoryUse& use, MemoryOptions& options);
 
 // Layers by the plugin that heads their attention. `heads`: for each node of the body the plugin that heads
 // its chain.

@@ -152,10 +152,12 @@ Status Session::step(Feed& feed, std::size_t count, const LogitsSink& sink) {
 
 // The body of a step. When a device takes the cache with it, all that was seen is seen again first.
 Status Session::run_body(const Feed& feed, std::size_t count, Executor::Outputs outputs) {
+  const std::size_t calls_before = body_->recorded_calls();
   for (;;) {
     Status done = body_->run(count, position_, inputs_, outputs);
     if (done.ok() || done.error().code != ErrorCode::kStateLost) return done;
     BELAY_TRY(see_again());
+    body_->forget_calls(calls_before);
     fill_inputs(feed, count);
   }
 }

@@ -195,6 +195,7 @@ class Run {
     const runtime::Engine& engine = assembly_->engine();
     out["memory"]["tiers"] =
         tiers_json(bench_.profile.memory, engine.plan(), {engine.streamed(), session_->spilled()});
+    out["devices"] = devices_json(engine);
     out["memory"]["pressure"] = to_json(monitoring::read_pressure());
     const auto peak = monitoring::peak_rss_bytes();
     out["peak_rss_bytes"] = peak ? Json(*peak) : Json(nullptr);
@@ -218,6 +219,7 @@ class Run {
       say(format("[{} images, {} tokens: read in {:.2f} s, encoded in {:.2f} s]", pictures_.size(),
                  all_tokens(pictures_), preprocess_s_, vision_s_));
     }
+    if (const std::string devices = devices_text(assembly_->engine()); !devices.empty()) say(devices);
     if (const runtime::StreamUse* streamed = assembly_->engine().streamed()) say(streamed_text(*streamed));
     if (const runtime::KvUse* spilled = session_->spilled()) say(spilled_text(*spilled));
     for (const dispatch::Fallback& fallback : assembly_->engine().fallbacks()) {

@@ -97,6 +97,7 @@ belay_status_t Instance::probe(sdk::Host host, belay_device_t* devices, uint64_t
 }
 
 const void* Instance::get_interface(std::string_view id) {
+  if (id == BELAY_TELEMETRY_1) return telemetry_table();
   return id == BELAY_MEMORY_1 ? memory_table() : nullptr;
 }
 

@@ -106,6 +106,21 @@ constexpr belay_memory_t kTable = {sizeof(belay_memory_t),
                                    nullptr,
                                    &event_sync};
 
+belay_status_t read(belay_instance_t* instance, belay_reading_t* readings, uint64_t capacity, uint64_t* count,
+                    belay_error_t* /*error*/) {
+  const Memory& memory = memory_of(instance);
+  const auto free = static_cast<double>(memory.free());
+  const belay_reading_t all[] = {
+      {sizeof(belay_reading_t), 1, sdk::str("memory_used_bytes"), static_cast<double>(memory.size()) - free},
+      {sizeof(belay_reading_t), 1, sdk::str("memory_free_bytes"), free},
+      {sizeof(belay_reading_t), 0, sdk::str("power_watts"), 0}};
+  *count = 3;
+  for (uint64_t i = 0; i < std::min<uint64_t>(capacity, 3); ++i) sdk::write(&sdk::at(readings, i), all[i]);
+  return BELAY_OK;
+}
+
+constexpr belay_telemetry_t kTelemetry = {sizeof(belay_telemetry_t), 0, &read};
+
 }  // namespace
 
 std::uint64_t Memory::allocate(std::uint64_t bytes) {
@@ -133,5 +148,6 @@ std::byte* Memory::at(std::uint64_t buffer, std::uint64_t offset, std::uint64_t 
 }
 
 const belay_memory_t* memory_table() { return &kTable; }
+const belay_telemetry_t* telemetry_table() { return &kTelemetry; }
 
 }  // namespace test_device

@@ -6,6 +6,7 @@
 
 #include <belay/cpp/plugin.hpp>
 #include <belay/ext/memory.h>
+#include <belay/ext/telemetry.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -36,7 +37,8 @@ class Memory {
   std::map<std::uint64_t, std::vector<std::byte>> buffers_;
 };
 
-// The table of an instance that has a memory().
+// The tables of an instance that has a memory().
 [[nodiscard]] const belay_memory_t* memory_table();
+[[nodiscard]] const belay_telemetry_t* telemetry_table();
 
 }  // namespace test_device

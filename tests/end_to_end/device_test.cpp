@@ -143,6 +143,21 @@ TEST_CASE("a model that fits the device runs there, all but its embedding") {
   CHECK(outcome.calls.at("cpu_scalar") == kTokens);  // one embedding a step
 }
 
+TEST_CASE("what a device says of itself is there, and what it does not say is unknown") {
+  const TestModel model;
+  test::TestEngine engine(spec_of(model, kBoth, {}, false));
+  const auto all = engine.assembly().engine().readings();
+  REQUIRE(all.size() == 1);
+  const std::vector<dispatch::Reading>& said = all.at("test.device");
+  REQUIRE(said.size() == 3);
+  CHECK(said[0].name == "memory_used_bytes");
+  // Rounding of caches and workspaces is not known to the plan.
+  const auto planned = static_cast<double>(engine.assembly().engine().plan().device->total());
+  CHECK(said[0].value.value_or(0) > 0.5 * planned);
+  CHECK(said[0].value.value_or(0) <= planned);
+  CHECK_FALSE(said[2].value);
+}
+
 TEST_CASE("a token takes one wait for the device") { CHECK(waits_for(9) == waits_for(5) + 4); }
 
 TEST_CASE("layers lie on both sides of every possible border") {
@@ -178,13 +193,14 @@ TEST_CASE("any call of the device may fail, in any way") {
         const Listener listener;
         const Outcome outcome = on_device(settings);
         check_equal(outcome);
-        // Said by a fallback, or, before the first step, by a plugin that leaves a chain.
+        // Said by a fallback, a call that is tried again, or, before the first step, a plugin that leaves a
+        // chain.
         REQUIRE((!outcome.fallbacks.empty() || Listener::said("test.device")));
         fell_back += outcome.fallbacks.empty() ? 0 : 1;
       }
       MESSAGE(how << ": " << failed << " of " << calls << " calls failed in turn, " << fell_back
                   << " while the model ran");
-      CHECK(fell_back > failed / 2);
+      CHECK(fell_back > failed / 3);
     }
   }
 }

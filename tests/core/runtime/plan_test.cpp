@@ -131,3 +131,28 @@ TEST_CASE("values that are not alive together share scratch") {
   CHECK(scratch_bytes(decoder.body, 10) <= all);
   CHECK(scratch_bytes(decoder.body, 0) == 0);
 }
+
+TEST_CASE("without asking it, a GPU gets the layers for which its memory is large enough") {
+  const models::Model model = small_model();
+  manifest::Manifest gpu = plugin("gpu", kAll);
+  gpu.requires_.gpu.emplace();
+  const manifest::Manifest plain = plugin("plain", kAll);
+  const std::vector<const manifest::Manifest*> selected = {&gpu, &plain};
+  PlanOptions options;
+  options.gpu_bytes = std::uint64_t{1} << 30U;
+  const auto large = make_plan(model, 0, selected, options);
+  REQUIRE(large.ok());
+  REQUIRE(large->device);
+  CHECK(large->device->layers == 1);
+  CHECK(large->placement[0].plugin == "gpu");
+  CHECK(large->chains.at("embed/q8_0") == std::vector<std::string>{"plain"});
+  CHECK(large->chains.at("linear/q8_0") == std::vector<std::string>{"gpu", "plain"});
+  CHECK(large->memory.use.kv_bytes == 0);
+
+  options.gpu_bytes = std::uint64_t{100} << 20U;  // less than is kept free
+  const auto small = make_plan(model, 0, selected, options);
+  REQUIRE(small.ok());
+  CHECK(small->device->layers == 0);
+  CHECK(small->placement[0].plugin == "plain");
+  CHECK(small->chains.at("attention/f32") == std::vector<std::string>{"plain"});
+}
