@@ -1,5 +1,5 @@
 // Quantised activations against the reference's.
-#include "tests/plugins/cuda_sm61/emulated_linear.hpp"
+#include "tests/plugins/cuda_sm61/linear/emulated_linear.hpp"
 #include "tests/reference/ops.hpp"
 #include "tests/support/doctest.hpp"
 
@@ -115,7 +115,7 @@ TEST_CASE("quantised activations do not depend on the order of threads") {
   Random random(17);
   const auto x = kernel_tests::make_floats(random, Fill::kMixed, 7 * 352, 352);
   const Result first = quantised(x, 7, 352);
-  for (const emulator::Options& options : schedules()) {
+  for (const emulator::Options& options : all_schedules()) {
     const Result result = quantised(x, 7, 352, options);
     CHECK(result.quants == first.quants);
     CHECK(result.scales == first.scales);

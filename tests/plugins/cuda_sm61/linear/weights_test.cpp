@@ -4,7 +4,7 @@
 #include "plugins/cuda_sm61/weights/layout.hpp"
 #include "plugins/cuda_sm61/weights/pack.hpp"
 #include "tests/kernels/values.hpp"
-#include "tests/plugins/cuda_sm61/weight_types.hpp"
+#include "tests/plugins/cuda_sm61/linear/weight_types.hpp"
 #include "tests/reference/quant.hpp"
 #include "tests/support/doctest.hpp"
 
