@@ -55,7 +55,7 @@ void put_quants(const WeightFormat& format, Quants quants, std::uint8_t* to, std
   if (format.bits == 6) put_pairs(quants, extra);
 }
 
-void put_scales(const WeightFormat& format, const std::uint8_t* block, int sub, std::uint8_t* to) {
+void put_scales(const WeightFormat& format, const std::uint8_t* block, std::size_t sub, std::uint8_t* to) {
   if (format.dtype == BELAY_DTYPE_Q6_K) {
     std::memcpy(to, block + 192 + 2 * sub, 2);
   } else if (format.supers != 0) {
@@ -83,9 +83,9 @@ struct Arrays {
 };
 
 void pack_block(const WeightFormat& format, const std::uint8_t* block, std::int64_t index, const Arrays& to) {
-  const int runs = format.block_values / 32;
-  for (int sub = 0; sub < runs; ++sub) {
-    const std::int64_t b = index * runs + sub;
+  const auto runs = static_cast<std::size_t>(format.block_values / 32);
+  for (std::size_t sub = 0; sub < runs; ++sub) {
+    const std::int64_t b = index * format.block_values / 32 + static_cast<std::int64_t>(sub);
     put_quants(format, read_quants(format.dtype, block, sub), to.quants + b * format.quants,
                to.extra + b * format.extra);
     put_scales(format, block, sub, to.scales + b * format.scales);

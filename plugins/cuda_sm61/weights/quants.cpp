@@ -2,7 +2,6 @@
 
 #include <belay/tensor.h>
 
-#include <cstddef>
 #include <cstring>
 
 namespace belay::cuda {
@@ -39,7 +38,7 @@ Quants with_fifth_bits(Quants quants, const std::uint8_t* bytes) {
 }
 
 // Runs 2k and 2k + 1 are the low and the high nibbles of 32 bytes.
-Quants nibbles_of_run(const std::uint8_t* bytes, int sub) {
+Quants nibbles_of_run(const std::uint8_t* bytes, std::size_t sub) {
   Quants quants{};
   for (std::size_t i = 0; i < 8; ++i)
     quants[i] = word_at(bytes + 32 * (sub / 2), i) >> (sub % 2 * 4) & kNibbles;
@@ -47,16 +46,16 @@ Quants nibbles_of_run(const std::uint8_t* bytes, int sub) {
 }
 
 // Bit `sub` of byte i.
-Quants with_fifth_bits_of_run(Quants quants, const std::uint8_t* bytes, int sub) {
+Quants with_fifth_bits_of_run(Quants quants, const std::uint8_t* bytes, std::size_t sub) {
   for (std::size_t i = 0; i < 8; ++i) quants[i] |= (word_at(bytes, i) >> sub & 0x01010101) << 4;
   return quants;
 }
 
 // In each half of 128 values, run j has the low (j < 2) or high nibbles of 32 bytes and bits 2j, 2j + 1 of 32
 // others.
-Quants six_bits(const std::uint8_t* block, int sub) {
-  const int half = sub / 4;
-  const int run = sub % 4;
+Quants six_bits(const std::uint8_t* block, std::size_t sub) {
+  const std::size_t half = sub / 4;
+  const std::size_t run = sub % 4;
   const std::uint8_t* low = block + 64 * half + 32 * (run % 2);
   const std::uint8_t* high = block + 128 + 32 * half;
   Quants quants{};
@@ -69,7 +68,7 @@ Quants six_bits(const std::uint8_t* block, int sub) {
 
 }  // namespace
 
-Quants read_quants(std::int32_t dtype, const std::uint8_t* block, int sub) {
+Quants read_quants(std::int32_t dtype, const std::uint8_t* block, std::size_t sub) {
   Quants bytes{};
   switch (dtype) {
     case BELAY_DTYPE_Q8_0:
@@ -92,7 +91,7 @@ Quants read_quants(std::int32_t dtype, const std::uint8_t* block, int sub) {
   }
 }
 
-SmallScales small_scales(const std::uint8_t* block, int sub) {
+SmallScales small_scales(const std::uint8_t* block, std::size_t sub) {
   const std::uint8_t* s = block + 4;
   if (sub < 4) return {static_cast<std::uint8_t>(s[sub] & 63), static_cast<std::uint8_t>(s[sub + 4] & 63)};
   // The upper two bits of what belongs to run sub - 4.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 namespace belay::cuda {
@@ -10,13 +11,13 @@ namespace belay::cuda {
 using Quants = std::array<std::uint32_t, 8>;
 
 // `sub` counts the runs of 32 values in a block: 0 in blocks of 32.
-[[nodiscard]] Quants read_quants(std::int32_t dtype, const std::uint8_t* block, int sub);
+[[nodiscard]] Quants read_quants(std::int32_t dtype, const std::uint8_t* block, std::size_t sub);
 
 // The 6-bit scale and minimum of run `sub` of a Q4_K or Q5_K block.
 struct SmallScales {
   std::uint8_t scale;
   std::uint8_t minimum;
 };
-[[nodiscard]] SmallScales small_scales(const std::uint8_t* block, int sub);
+[[nodiscard]] SmallScales small_scales(const std::uint8_t* block, std::size_t sub);
 
 }  // namespace belay::cuda

@@ -42,6 +42,7 @@ void* dynamic_shared_memory();
 
 }  // namespace belay::emulator
 
+// NOLINTBEGIN: CUDA's names
 struct float2 {
   float x, y;
 };
@@ -67,7 +68,6 @@ inline int4 make_int4(int x, int y, int z, int w) { return {x, y, z, w}; }
 inline uint2 make_uint2(unsigned x, unsigned y) { return {x, y}; }
 inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return {x, y, z, w}; }
 
-// NOLINTBEGIN: CUDA's names
 #define threadIdx (::belay::emulator::coordinates().thread)
 #define blockIdx (::belay::emulator::coordinates().block)
 #define blockDim (::belay::emulator::coordinates().block_size)

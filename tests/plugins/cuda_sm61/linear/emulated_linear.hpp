@@ -29,7 +29,7 @@ struct PackedWeight {
 struct QuantisedOnDevice {
   QuantisedOnDevice(std::span<const std::uint8_t> x, std::size_t tokens, std::size_t k,
                     const emulator::Options& options = {});
-  explicit QuantisedOnDevice(std::size_t blocks);  // nothing yet
+  explicit QuantisedOnDevice(std::size_t block_count);  // nothing yet
   [[nodiscard]] bool intact() const { return low.intact() && high.intact() && scales.intact(); }
 
   std::size_t blocks;

@@ -23,7 +23,7 @@ static T counting_load(const T* from) {
   return *from;
 }
 
-#define load_constant counting_load
+#define load_constant counting_load  // NOLINT(readability-identifier-naming): a name of device.h
 #undef BELAY_KERNEL_BOUNDS
 #define BELAY_KERNEL_BOUNDS(name, param, threads, blocks) [[maybe_unused]] static void counted_##name(param)
 #include "plugins/cuda_sm61/kernels/linear_gemv_q8.cu"
