@@ -45,6 +45,8 @@ inline constexpr std::string_view kProbeSigill = "PROBE_SIGILL";
 inline constexpr std::string_view kProbeTimeout = "PROBE_TIMEOUT";
 inline constexpr std::string_view kKnownAnswer = "KNOWN_ANSWER";
 inline constexpr std::string_view kAbiMismatch = "ABI_MISMATCH";
+inline constexpr std::string_view kDeviceBusy = "DEVICE_BUSY";         // somebody else holds the device
+inline constexpr std::string_view kNoKernelImage = "NO_KERNEL_IMAGE";  // the plugin has no code for it
 // resolve
 inline constexpr std::string_view kConflict = "CONFLICT";
 inline constexpr std::string_view kSlot = "SLOT";

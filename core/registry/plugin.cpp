@@ -27,6 +27,10 @@ std::string_view reason_of(belay_status_t status) {
       return reason::kDriverTooOld;
     case BELAY_NO_DEVICE:
       return reason::kNoDevice;
+    case BELAY_DEVICE_BUSY:
+      return reason::kDeviceBusy;
+    case BELAY_NO_KERNEL_IMAGE:
+      return reason::kNoKernelImage;
     default:
       return reason::kOpenFailed;
   }

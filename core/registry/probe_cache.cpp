@@ -18,8 +18,8 @@ constexpr std::size_t kMaxEntries = 256;
 constexpr std::int64_t kRefusalLifeS = 3600;
 
 bool may_be_kept(const Objection& objection) {
-  constexpr std::array<std::string_view, 4> kPassing = {reason::kProbeFailed, reason::kNoDriver,
-                                                        reason::kNoDevice, reason::kDriverTooOld};
+  constexpr std::array<std::string_view, 5> kPassing = {
+      reason::kProbeFailed, reason::kNoDriver, reason::kNoDevice, reason::kDriverTooOld, reason::kDeviceBusy};
   return std::find(kPassing.begin(), kPassing.end(), objection.reason) == kPassing.end();
 }
 

@@ -29,11 +29,12 @@ bool flag_of(const Json& object, const char* key) {
 
 // A code of refusal.hpp that a probe or the checks before it can give.
 bool is_reason(std::string_view text) {
-  constexpr std::array<std::string_view, 15> kReasons = {
+  constexpr std::array<std::string_view, 17> kReasons = {
       reason::kProbeFailed,  reason::kProbeCrash,   reason::kProbeSigill, reason::kProbeTimeout,
       reason::kKnownAnswer,  reason::kAbiMismatch,  reason::kNoDriver,    reason::kNoDevice,
       reason::kDriverTooOld, reason::kNoLibrary,    reason::kUntrusted,   reason::kBadElf,
-      reason::kHash,         reason::kNoteMismatch, reason::kOpenmp};
+      reason::kHash,         reason::kNoteMismatch, reason::kOpenmp,      reason::kDeviceBusy,
+      reason::kNoKernelImage};
   return std::find(kReasons.begin(), kReasons.end(), text) != kReasons.end();
 }
 

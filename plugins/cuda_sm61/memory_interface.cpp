@@ -18,7 +18,7 @@ using sdk::guard;
 
 // A [control] or [stream] handle of the ABI with what its functions need.
 struct EventOfInstance {
-  EventOfInstance(Instance& owner)
+  explicit EventOfInstance(Instance& owner)
       : instance(owner), event(owner.device().context(), owner.device().driver()) {}
   Instance& instance;
   Event event;
@@ -45,7 +45,8 @@ belay_status_t buffer_types(belay_instance_t* instance, belay_buffer_type_t* typ
   return guard(error, [&] {
     Device& device = of(instance).device();
     std::array<belay_buffer_type_t, kBufferTypes> all{};
-    const std::uint64_t left = device.arena().budget() - device.arena().used();
+    const std::uint64_t unused = device.arena().budget() - device.arena().used();
+    const std::uint64_t left = unused - unused / 32;  // what remains in pieces that serve nobody
     all[kDeviceBuffer].kind = BELAY_BUFFER_DEVICE;
     all[kDeviceBuffer].tier = BELAY_TIER_DEVICE;
     all[kDeviceBuffer].total_bytes = device.facts().memory_bytes;
@@ -157,6 +158,7 @@ Result queue_copy(const Driver& driver, StreamHandle stream, const End& to, cons
   return driver.call(&Api::copy_to_host, target, from.device, bytes, stream);
 }
 
+// NOLINTNEXTLINE(readability-function-size): the parameters are the ABI's
 belay_status_t copy(belay_instance_t* instance, belay_stream_t* stream, std::uint64_t to,
                     std::uint64_t to_offset, void* to_host, std::uint64_t from, std::uint64_t from_offset,
                     const void* from_host, std::uint64_t bytes, belay_error_t* error) noexcept {

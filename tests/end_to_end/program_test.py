@@ -49,6 +49,15 @@ class Commands(ProgramTest):
         refused = plugins["cpu_openblas"].get("reason") == "NO_DRIVER" and "libopenblas0-serial" in plugins["cpu_openblas"]["detail"]
         self.assertEqual(refused, missing)
 
+    def test_probe_says_that_there_is_no_nvidia_driver(self):
+        plugins = {plugin["id"]: plugin for plugin in self.belay("probe", "--json").json()["plugins"]}
+        if "cuda_sm61" not in plugins:
+            self.skipTest("cuda_sm61 is not built: no NVRTC")
+        if os.path.exists("/dev/nvidiactl"):
+            self.skipTest("this machine has an NVIDIA driver")
+        self.assertEqual(plugins["cuda_sm61"]["verdict"], "refused")
+        self.assertEqual(plugins["cuda_sm61"]["reason"], "NO_DRIVER")
+
     def test_plan_of_this_machine(self):
         plan = self.belay("plan", "--model", MODEL, "--json").json()
         self.assertEqual(plan["schema"], "belay.plan/1")

@@ -11,8 +11,10 @@ namespace belay::cuda {
 namespace {
 
 constexpr std::uint64_t kMib = std::uint64_t{1} << 20U;
-constexpr std::uint64_t kSlabBytes = 64 * kMib;  // large enough that the driver is asked a few times only
-constexpr std::uint64_t kSlabStep = 2 * kMib;    // the driver's own granularity
+constexpr std::uint64_t kLeastSlab = 64 * kMib;
+constexpr std::uint64_t kMostSlab =
+    256 * kMib;  // large enough that little is left over behind weights of 10 MiB
+constexpr std::uint64_t kSlabStep = 2 * kMib;  // the driver's own granularity
 
 std::uint64_t round_up(std::uint64_t bytes, std::uint64_t step) { return (bytes + step - 1) / step * step; }
 
@@ -60,14 +62,17 @@ bool Arena::take(Slab& slab, std::uint64_t bytes, DevicePointer& address) {
   return true;
 }
 
-// A slab of the usual size when there is room for one, else as much as is needed now.
+// Slabs become larger with what is held. What is large gets one of its own; so does all where the device has
+// no more.
 Result Arena::grow(std::uint64_t bytes) {
   const std::uint64_t left = budget_ - held_;
   if (bytes > left) return kOutOfMemory;
-  const std::uint64_t least = round_up(bytes, kSlabStep) <= left ? round_up(bytes, kSlabStep) : bytes;
-  const std::uint64_t usual = std::min(std::max(kSlabBytes, least), left / kAlignment * kAlignment);
-  const Result grown = grow_by(std::max(usual, bytes));
-  return grown == kOutOfMemory && least < usual ? grow_by(least) : grown;
+  const std::uint64_t exact = std::min(round_up(bytes, kSlabStep), std::max(bytes, left));
+  const std::uint64_t usual =
+      std::min(std::clamp(held_, kLeastSlab, kMostSlab), left / kAlignment * kAlignment);
+  if (bytes > usual / 2) return grow_by(exact);
+  const Result grown = grow_by(usual);
+  return grown == kOutOfMemory ? grow_by(exact) : grown;
 }
 
 Result Arena::grow_by(std::uint64_t bytes) {

@@ -65,6 +65,7 @@ using EventHandle = struct EventTag*;
   X(event_time, cuEventElapsedTime, (float* milliseconds, EventHandle from, EventHandle to))
 
 struct Api {
+// NOLINTNEXTLINE(bugprone-macro-parentheses): a declaration
 #define BELAY_CUDA_MEMBER(member, symbol, parameters) Result(*member) parameters;
   BELAY_CUDA_ENTRIES(BELAY_CUDA_MEMBER)
 #undef BELAY_CUDA_MEMBER

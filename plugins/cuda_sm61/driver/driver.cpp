@@ -4,16 +4,25 @@
 
 #include <dlfcn.h>
 
+#include <cstring>
+
 namespace belay::cuda {
 namespace {
 
 // The first entry point that the library lacks, or null.
 const char* load_entries(void* library, Api& api) {
-#define BELAY_CUDA_LOAD(member, symbol, parameters)                               \
-  api.member = reinterpret_cast<decltype(api.member)>(::dlsym(library, #symbol)); \
-  if (api.member == nullptr) return #symbol;
-  BELAY_CUDA_ENTRIES(BELAY_CUDA_LOAD)
-#undef BELAY_CUDA_LOAD
+  struct Entry {
+    const char* symbol;
+    void* place;  // of a pointer in the table
+  };
+#define BELAY_CUDA_ENTRY(member, symbol, parameters) {#symbol, &api.member},
+  const Entry entries[] = {BELAY_CUDA_ENTRIES(BELAY_CUDA_ENTRY)};
+#undef BELAY_CUDA_ENTRY
+  for (const Entry& entry : entries) {
+    void* const found = ::dlsym(library, entry.symbol);
+    if (found == nullptr) return entry.symbol;
+    std::memcpy(entry.place, &found, sizeof found);  // POSIX: functions have the size of data pointers
+  }
   return nullptr;
 }
 

@@ -5,18 +5,18 @@
 // softmax(scale * q k^T + mask) v over the KV cache. Token t sees the keys 0..position + t, or, without a
 // causal mask, all of 0..position + tokens - 1. Query head h reads key head h / (heads / kv_heads).
 //
-//   belay_attention_decode_<cache>_<d>    few tokens. The keys are split: a block does `split_keys` of them
-//   for up to 4
-//       query heads that share a key head, each warp 32 keys at a time; the last block of a head group to end
-//       merges the parts in their order. Grid {splits, kv_heads * groups, tokens}, 128 threads, with splits =
-//       (most keys a token sees) / split_keys, rounded up, and groups = heads / kv_heads / 4, rounded up.
-//       <d>: 64, 128 (exactly), any (up to 256). A row's bits depend on split_keys, not on the rows beside
-//       it.
-//   belay_attention_prefill_<cache>_<d>   many tokens. A block does 64 rows (32 with 256), a row being a
-//   query head of a token, and goes
-//       through the keys 64 at a time, by online softmax. Grid {tokens * heads / kv_heads / rows, rounded up;
-//       kv_heads}, 256 threads. <d>: 64, 128, 256: up to. A row's bits do not depend on the rows beside it.
-//   <cache>: f32, f16
+// belay_attention_decode_<cache>_<d>: few tokens. The keys are split: a block does `split_keys` of them for
+// up to 4 query heads that share a key head, each warp 32 keys at a time; the last block of such a group to
+// end merges the parts in their order. Grid {splits, kv_heads * groups, tokens}, 128 threads, with splits =
+// (most keys a token sees) / split_keys and groups = heads / kv_heads / 4, both rounded up. <d>: 64 or 128,
+// exactly, or any up to 256. A row's bits depend on split_keys, not on the rows beside it.
+//
+// belay_attention_prefill_<cache>_<d>: many tokens. A block does 64 rows, a row being a query head of a
+// token, and goes through the keys 64 at a time, by online softmax. Grid {tokens * (heads / kv_heads) / 64,
+// rounded up; kv_heads}, 256 threads. <d>: up to 64, 128 or 256. A row's bits do not depend on the rows
+// beside it.
+//
+// <cache>: f32, f16
 struct AttentionParams {
   const float* q;       // [tokens, heads, d]
   const void* k_cache;  // [kv_heads, blocks, 64, d]
@@ -40,7 +40,6 @@ struct AttentionParams {
 
 enum {
   BELAY_ATTENTION_GROUP = 4,
-  BELAY_ATTENTION_SPLIT = 128,   // split_keys is a multiple: one step of each warp of a block
-  BELAY_ATTENTION_ROWS = 64,     // of a block of prefill
-  BELAY_ATTENTION_ROWS_256 = 32  // of a block of prefill_<cache>_256
+  BELAY_ATTENTION_SPLIT = 128,  // split_keys is a multiple: one step of each warp of a block
+  BELAY_ATTENTION_ROWS = 64     // of a block of prefill
 };

@@ -163,8 +163,9 @@ BELAY_DEVICE void finish(const AttentionParams& p, int first_row, const Progress
   }
 }
 
+// The kRows rows from first_row on. All threads of the block call.
 template <class Element, int kDim, int kRows>
-BELAY_DEVICE void prefill(const AttentionParams& p) {
+BELAY_DEVICE void prefill_rows(const AttentionParams& p, int first_row) {
   constexpr int kR = kRows / 16;
   constexpr int kColumns = kDim / 64;  // quads of a thread's output columns
   constexpr int kChunk = kDepth * (kDim > kRows + kKeys ? kDim : kRows + kKeys);
@@ -176,8 +177,6 @@ BELAY_DEVICE void prefill(const AttentionParams& p) {
   const int thread = static_cast<int>(threadIdx.x);
   const int tx = thread % 16;
   const int ty = thread / 16;
-  // The blocks with the most keys begin first.
-  const int first_row = static_cast<int>(gridDim.x - 1 - blockIdx.x) * kRows;
   const Row from = row_of(p, first_row + thread / 4);
   const float* const query = p.q + (static_cast<long long>(from.token) * p.heads + from.head) * p.d;
   const bool has_query = thread / 4 < kRows && from.exists;
@@ -239,23 +238,31 @@ BELAY_DEVICE void prefill(const AttentionParams& p) {
   finish(p, first_row + kR * ty, progress);
 }
 
+// A block's rows, kRows at a time. The blocks with the most keys begin first.
+template <class Element, int kDim, int kRows>
+BELAY_DEVICE void prefill(const AttentionParams& p) {
+  const int first_row = static_cast<int>(gridDim.x - 1 - blockIdx.x) * BELAY_ATTENTION_ROWS;
+  BELAY_NO_UNROLL
+  for (int row = 0; row < BELAY_ATTENTION_ROWS; row += kRows) {
+    if (row_of(p, first_row + row).exists) prefill_rows<Element, kDim, kRows>(p, first_row + row);
+  }
+}
+
 }  // namespace
 
-BELAY_KERNEL_BOUNDS(belay_attention_prefill_f32_64, AttentionParams p, 256, 2) {
-  prefill<float, 64, BELAY_ATTENTION_ROWS>(p);
-}
+BELAY_KERNEL_BOUNDS(belay_attention_prefill_f32_64, AttentionParams p, 256, 2) { prefill<float, 64, 64>(p); }
 BELAY_KERNEL_BOUNDS(belay_attention_prefill_f16_64, AttentionParams p, 256, 2) {
-  prefill<HalfBits, 64, BELAY_ATTENTION_ROWS>(p);
+  prefill<HalfBits, 64, 64>(p);
 }
 BELAY_KERNEL_BOUNDS(belay_attention_prefill_f32_128, AttentionParams p, 256, 2) {
-  prefill<float, 128, BELAY_ATTENTION_ROWS>(p);
+  prefill<float, 128, 64>(p);
 }
 BELAY_KERNEL_BOUNDS(belay_attention_prefill_f16_128, AttentionParams p, 256, 2) {
-  prefill<HalfBits, 128, BELAY_ATTENTION_ROWS>(p);
+  prefill<HalfBits, 128, 64>(p);
 }
 BELAY_KERNEL_BOUNDS(belay_attention_prefill_f32_256, AttentionParams p, 256, 2) {
-  prefill<float, 256, BELAY_ATTENTION_ROWS_256>(p);
+  prefill<float, 256, 32>(p);
 }
 BELAY_KERNEL_BOUNDS(belay_attention_prefill_f16_256, AttentionParams p, 256, 2) {
-  prefill<HalfBits, 256, BELAY_ATTENTION_ROWS_256>(p);
+  prefill<HalfBits, 256, 32>(p);
 }

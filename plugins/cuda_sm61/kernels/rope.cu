@@ -94,6 +94,7 @@ BELAY_KERNEL_BOUNDS(belay_rope_kv, RopeKvParams p, 128, 8) {
     float squares = 0.0f;
     for (int i = lane; i < p.d; i += 32) squares = fmaf(head.from[i], head.from[i], squares);
     head.scale = 1.0f / sqrtf(warp_sum(squares) / static_cast<float>(p.d) + p.epsilon);
+    __syncwarp();  // all have read what turning writes, where `to` is `from`
   }
   if (head.turns) turn_pairs(p, head, lane);
   for (int i = (head.turns ? p.rotary : 0) + lane; i < p.d; i += 32) put(p, head, i, normed(head, i));

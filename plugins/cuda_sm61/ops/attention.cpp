@@ -25,7 +25,7 @@ struct Split {
 };
 constexpr std::int64_t kMostSplits = 32;
 Split split_of(std::int64_t keys) {
-  constexpr std::int64_t kUsual = 2 * BELAY_ATTENTION_SPLIT;
+  constexpr std::int64_t kUsual = std::int64_t{2} * BELAY_ATTENTION_SPLIT;
   const std::int64_t least = steps(steps(keys, kMostSplits), BELAY_ATTENTION_SPLIT) * BELAY_ATTENTION_SPLIT;
   const std::int64_t size = std::max(kUsual, least);
   return {size, steps(keys, size)};

@@ -119,16 +119,14 @@ class Linear final : public OpKernel {
   void launch_part(const Call& call, const LinearWay& way, const LinearParams& params) const {
     constexpr std::int64_t kMostGemv = 8;  // columns
     if (params.tokens <= kMostGemv) {
-      const KernelOf<LinearParams>& gemv = params.tokens == 1   ? *way.gemv1
-                                           : params.tokens <= 4 ? *way.gemv4
-                                                                : *way.gemv8;
+      const auto& gemv = params.tokens == 1 ? *way.gemv1 : params.tokens <= 4 ? *way.gemv4 : *way.gemv8;
       call.launch(gemv, {steps(weight_.rows, BELAY_LINEAR_GEMV_ROWS)}, params);
-    } else {
-      call.launch(
-          *way.gemm,
-          {steps(params.tokens, BELAY_LINEAR_GEMM_TOKENS), steps(weight_.rows, BELAY_LINEAR_GEMM_ROWS)},
-          params);
+      return;
     }
+    const bool is_few = way.few != nullptr && params.tokens <= BELAY_LINEAR_GEMM_SMALL_TOKENS;
+    const std::int64_t tile = is_few ? BELAY_LINEAR_GEMM_SMALL_TOKENS : BELAY_LINEAR_GEMM_TOKENS;
+    call.launch(is_few ? *way.few : *way.gemm,
+                {steps(params.tokens, tile), steps(weight_.rows, BELAY_LINEAR_GEMM_ROWS)}, params);
   }
 
   const LinearKernels& kernels_;

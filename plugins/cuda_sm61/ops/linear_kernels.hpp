@@ -7,11 +7,13 @@
 
 namespace belay::cuda {
 
-// For up to 1, 4 and 8 tokens, and for more.
+// For up to 1, 4 and 8 tokens, and for more; `few` is null where nothing is faster for up to
+// BELAY_LINEAR_GEMM_SMALL_TOKENS, and gives the bits of gemm.
 struct LinearWay {
   const KernelOf<LinearParams>* gemv1;
   const KernelOf<LinearParams>* gemv4;
   const KernelOf<LinearParams>* gemv8;
+  const KernelOf<LinearParams>* few;
   const KernelOf<LinearParams>* gemm;
 };
 

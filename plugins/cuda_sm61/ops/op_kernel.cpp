@@ -131,6 +131,11 @@ belay_status_t OpKernel::run_from_host(const belay_run_t& run, const Operands& o
   lay_out(operands.inputs(), inputs, end);
   lay_out(operands.outputs(), outputs, end);
   const std::uint64_t room = workspace(static_cast<std::uint64_t>(operands.tokens()));
+  if (room > 0 && (run.workspace == nullptr || run.workspace_bytes < room)) {  // not used, and still the rule
+    return sdk::fail(run.error, BELAY_INVALID_ARGUMENT, "run: the workspace has %llu bytes, %llu are needed",
+                     static_cast<unsigned long long>(run.workspace_bytes),
+                     static_cast<unsigned long long>(room));
+  }
 
   Device::HostWork work = device_.host_work();
   DevicePointer base = 0;

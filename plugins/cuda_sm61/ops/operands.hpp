@@ -62,7 +62,8 @@ class Operands {
   [[nodiscard]] std::int64_t first_block() const;
 
   // With a stream: finds the place of each operand in its buffer.
-  belay_status_t find(const Buffers& buffers, std::span<Place> inputs, std::span<Place> outputs) const;
+  [[nodiscard]] belay_status_t find(const Buffers& buffers, std::span<Place> inputs,
+                                    std::span<Place> outputs) const;
 
  private:
   bool check_tokens();

@@ -10,52 +10,52 @@ namespace belay::cuda {
 
 namespace {
 
-using Quants = const std::uint8_t (&)[32];
+void put_word(std::uint32_t word, std::size_t i, std::uint8_t* to) {
+  std::memcpy(to + 4 * i, &word, sizeof word);
+}
 
 // 4 bits of each value, from bit `shift` on.
-void put_nibbles(Quants quants, int shift, std::uint8_t* to) {
-  for (int i = 0; i < 16; ++i) {
-    to[i] = static_cast<std::uint8_t>((quants[i] >> shift & 15) | (quants[i + 16] >> shift & 15) << 4);
+void put_nibbles(const Quants& quants, int shift, std::uint8_t* to) {
+  constexpr std::uint32_t kNibbles = 0x0f0f0f0f;
+  for (std::size_t i = 0; i < 4; ++i) {
+    put_word((quants[i] >> shift & kNibbles) | (quants[i + 4] >> shift & kNibbles) << 4, i, to);
   }
 }
 
 // Bit `shift` of value v becomes bit v / 4 of byte v % 4.
-void put_bits(Quants quants, int shift, std::uint8_t* to) {
-  for (int byte = 0; byte < 4; ++byte) {
-    int bits = 0;
-    for (int j = 0; j < 8; ++j) bits |= (quants[4 * j + byte] >> shift & 1) << j;
-    to[byte] = static_cast<std::uint8_t>(bits);
-  }
+void put_bits(const Quants& quants, int shift, std::uint8_t* to) {
+  std::uint32_t bits = 0;
+  for (std::size_t j = 0; j < 8; ++j) bits |= (quants[j] >> shift & 0x01010101) << j;
+  put_word(bits, 0, to);
 }
 
 // The two low bits of value v become bits 2 * (v / 4 % 4) and the next of byte v % 4 of the first or second
 // word.
-void put_pairs(Quants quants, std::uint8_t* to) {
-  for (int byte = 0; byte < 8; ++byte) {
-    int bits = 0;
-    for (int j = 0; j < 4; ++j) bits |= (quants[byte / 4 * 16 + 4 * j + byte % 4] & 3) << (2 * j);
-    to[byte] = static_cast<std::uint8_t>(bits);
+void put_pairs(const Quants& quants, std::uint8_t* to) {
+  for (std::size_t half = 0; half < 2; ++half) {
+    std::uint32_t bits = 0;
+    for (std::size_t j = 0; j < 4; ++j) bits |= (quants[4 * half + j] & 0x03030303) << (2 * j);
+    put_word(bits, half, to);
   }
 }
 
 // Types with a constant zero are stored as q - zero: their upper four bits, and what is below; the others as
 // q, its lower four bits and what is above.
-void put_quants(const WeightFormat& format, std::uint8_t (&quants)[32], std::uint8_t* to,
-                std::uint8_t* extra) {
+void put_quants(const WeightFormat& format, Quants quants, std::uint8_t* to, std::uint8_t* extra) {
   if (format.bits == 8) {
-    std::memcpy(to, quants, 16);
-    std::memcpy(extra, quants + 16, 16);
+    std::memcpy(to, quants.data(), 16);
+    std::memcpy(extra, quants.data() + 4, 16);
     return;
   }
   const bool is_signed = format.zero != 0;
-  for (std::uint8_t& q : quants)
-    q = static_cast<std::uint8_t>(q ^ format.zero);  // two's complement in `bits` bits
+  const std::uint32_t zero = static_cast<std::uint32_t>(format.zero) * 0x01010101;
+  for (std::uint32_t& four : quants) four ^= zero;  // two's complement in `bits` bits
   put_nibbles(quants, is_signed ? format.bits - 4 : 0, to);
   if (format.bits == 5) put_bits(quants, is_signed ? 0 : 4, extra);
   if (format.bits == 6) put_pairs(quants, extra);
 }
 
-void put_scales(const WeightFormat& format, const std::uint8_t* block, int sub, std::uint8_t* to) {
+void put_scales(const WeightFormat& format, const std::uint8_t* block, std::size_t sub, std::uint8_t* to) {
   if (format.dtype == BELAY_DTYPE_Q6_K) {
     std::memcpy(to, block + 192 + 2 * sub, 2);
   } else if (format.supers != 0) {
@@ -83,12 +83,11 @@ struct Arrays {
 };
 
 void pack_block(const WeightFormat& format, const std::uint8_t* block, std::int64_t index, const Arrays& to) {
-  const int runs = format.block_values / 32;
-  for (int sub = 0; sub < runs; ++sub) {
-    const std::int64_t b = index * runs + sub;
-    std::uint8_t quants[32];
-    read_quants(format.dtype, block, sub, quants);
-    put_quants(format, quants, to.quants + b * format.quants, to.extra + b * format.extra);
+  const auto runs = static_cast<std::size_t>(format.block_values / 32);
+  for (std::size_t sub = 0; sub < runs; ++sub) {
+    const std::int64_t b = index * format.block_values / 32 + static_cast<std::int64_t>(sub);
+    put_quants(format, read_quants(format.dtype, block, sub), to.quants + b * format.quants,
+               to.extra + b * format.extra);
     put_scales(format, block, sub, to.scales + b * format.scales);
   }
   const int half = format.dtype == BELAY_DTYPE_Q6_K ? 208 : 0;

@@ -23,6 +23,7 @@ Settings settings_of_environment() {
     if (name == "minor") settings.minor = static_cast<int>(value);
     if (name == "memory") settings.memory_bytes = static_cast<std::uint64_t>(value);
     if (name == "init_result") settings.init_result = static_cast<int>(value);
+    if (name == "module_result") settings.module_result = static_cast<int>(value);
     if (name == "context_result") settings.context_result = static_cast<int>(value);
   }
   return settings;

@@ -1,5 +1,7 @@
 #include "tests/plugins/cuda_sm61/emulator/block.hpp"
 
+#include "tests/plugins/cuda_sm61/emulator/races.hpp"
+
 #include <cstring>
 
 namespace belay::emulator {
@@ -29,7 +31,6 @@ void fail(const Thread& thread, const std::string& what, const std::string& wher
   Block& block = *thread.block;
   if (!block.error) block.error.emplace(what, where + "; " + describe(thread));
   for (Thread& other : block.threads) release(block, other);
-  wake();
 }
 
 [[noreturn]] void fail_and_leave(const Thread& thread, const std::string& what, const std::string& where) {
@@ -50,11 +51,11 @@ void check_deadlock(const Thread& thread) {
        barrier + " and " + exchange);
 }
 
-void wait(Thread& thread, State state, Lock& lock) {
+void wait(Thread& thread, State state) {
   thread.state = state;
   --thread.block->ready;
   check_deadlock(thread);
-  pause(thread, lock);
+  pause(thread);
   if (thread.block->error) throw Abandoned{};
 }
 
@@ -62,9 +63,9 @@ void release_warp(Block& block, unsigned index) {
   Warp& warp = block.warps[index];
   warp.taken = warp.given;
   warp.arrived = 0;
+  ++warp.meetings;
   ++block.stats.warp_exchanges;
   for (unsigned lane = 0; lane < 32; ++lane) release(block, block.threads[index * 32 + lane]);
-  wake();
 }
 
 bool same(const Site& a, const Site& b) {
@@ -86,7 +87,6 @@ void check_exchange(const Thread& thread, const Warp& warp, unsigned mask) {
 
 // Gives a value to the warp and returns when all lanes have.
 const Warp& meet_warp(unsigned mask, std::uint32_t value, Site site) {
-  Lock lock;
   Thread& thread = *current;
   if (thread.block->error) throw Abandoned{};
   Warp& warp = thread.block->warps[thread.index / 32];
@@ -97,15 +97,14 @@ const Warp& meet_warp(unsigned mask, std::uint32_t value, Site site) {
   warp.arrived |= 1U << thread.index % 32;
   if (warp.arrived == mask) {
     release_warp(*thread.block, thread.index / 32);
-    pause(thread, lock);
+    pause(thread);
   } else {
-    wait(thread, State::kAtExchange, lock);
+    wait(thread, State::kAtExchange);
   }
   return warp;
 }
 
 void leave(Thread& thread) {
-  const Lock lock;
   Block& block = *thread.block;
   thread.state = State::kDone;
   --block.ready;
@@ -134,7 +133,6 @@ unsigned lane() { return current->index % 32; }
 void set_current(Thread* thread) { current = thread; }
 
 void block_barrier(Site site) {
-  Lock lock;
   Thread& thread = *current;
   Block& block = *thread.block;
   if (block.error) throw Abandoned{};
@@ -146,12 +144,25 @@ void block_barrier(Site site) {
                    describe(block.barrier_site) + " and " + describe(site));
   }
   block.barrier_site = site;
-  if (++block.at_barrier < block.threads.size()) return wait(thread, State::kAtBarrier, lock);
-  --block.at_barrier;  // this thread's own arrival
-  for (Thread& other : block.threads) release(block, other);
-  ++block.stats.barriers;
-  wake();
-  pause(thread, lock);
+  char* const order = &block.order[block.stats.barriers % 2];
+  happens_before(order);
+  if (++block.at_barrier < block.threads.size()) {
+    wait(thread, State::kAtBarrier);
+  } else {
+    --block.at_barrier;  // this thread's own arrival
+    for (Thread& other : block.threads) release(block, other);
+    ++block.stats.barriers;
+    pause(thread);
+  }
+  happens_after(order);
+}
+
+void warp_barrier(unsigned mask, Site site) {
+  Warp& warp = current->block->warps[current->index / 32];
+  char* const order = &warp.order[warp.meetings % 2];
+  happens_before(order);
+  meet_warp(mask, 0, site);
+  happens_after(order);
 }
 
 std::uint32_t exchange(unsigned mask, std::uint32_t value, unsigned from, Site site) {
@@ -166,10 +177,11 @@ unsigned ballot(unsigned mask, bool value, Site site) {
 }
 
 void* shared_memory(const void* key, std::size_t bytes) {
-  const Lock lock;
   Block& block = *current->block;
   for (const SharedArray& array : block.shared) {
-    if (array.key == key) return array.memory.get();
+    if (array.key != key) continue;
+    happens_after(array.memory.get());
+    return array.memory.get();
   }
   block.shared_bytes += bytes;
   if (block.shared_bytes > block.options.shared_limit) {
@@ -178,7 +190,9 @@ void* shared_memory(const void* key, std::size_t bytes) {
                    "its declarations");
   }
   block.shared.push_back({key, bytes, std::make_unique<std::byte[]>(bytes)});
-  return poisoned(block.shared.back());
+  std::byte* const memory = poisoned(block.shared.back());
+  happens_before(memory);  // its filling, for those who come later
+  return memory;
 }
 
 void* dynamic_shared_memory() { return current->block->dynamic.memory.get(); }

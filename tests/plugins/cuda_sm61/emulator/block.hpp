@@ -1,5 +1,5 @@
 // The state of the block that runs: its threads, what they wait for, its shared memory, and the rules of
-// waiting. How threads come to run is the executor's: fibers.cpp, or os_threads.cpp with BELAY_EMU_THREADS.
+// waiting. How threads come to run: fibers.cpp.
 #pragma once
 
 #include "tests/plugins/cuda_sm61/emulator/device_on_host.hpp"
@@ -30,6 +30,8 @@ struct Warp {
   unsigned arrived = 0;
   Site site;  // where those wait
   unsigned exited = 0;
+  unsigned meetings = 0;
+  std::array<char, 2> order{};  // races.hpp: of every other meeting, as in Block
 };
 
 struct SharedArray {
@@ -51,6 +53,9 @@ struct Block {
   unsigned at_barrier = 0;
   Site barrier_site;  // where those wait
   unsigned exited = 0;
+  // Addresses for races.hpp, of every other barrier: who comes to the next one early has not ordered anything
+  // for those who still leave the last.
+  std::array<char, 2> order{};
   std::optional<LaunchError> error;
   Stats stats;
 };
@@ -60,22 +65,12 @@ struct Abandoned {};
 
 // Sets the block up for its place in the grid.
 void begin_block(Block& block, Index index);
-// The whole life of one thread, called by the executor in the thread's own context.
+// The whole life of one thread, called in the thread's own context.
 void run_thread(Thread& thread);
 void set_current(Thread* thread);
 
-// What an executor provides.
-class Lock {  // held while the state of a block is read or written
- public:
-  Lock();
-  ~Lock();
-  Lock(const Lock&) = delete;
-  Lock& operator=(const Lock&) = delete;
-};
-// Returns when the thread's state is kReady, which may be so already.
-void pause(Thread& thread, Lock& lock);
-// Some threads have become ready.
-void wake();
+// fibers.cpp: lets others run and returns when the thread's state is kReady, which it may be already.
+void pause(Thread& thread);
 // Runs all threads of a block to their ends.
 void run_threads(Block& block);
 

@@ -1,5 +1,7 @@
 #include "tests/plugins/cuda_sm61/emulator/context.hpp"
 
+#include "tests/plugins/cuda_sm61/emulator/races.hpp"
+
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -14,11 +16,11 @@ namespace belay::emulator {
 
 namespace {
 
-void before_switch([[maybe_unused]] Context& from, [[maybe_unused]] const Context& to,
-                   [[maybe_unused]] bool last) {
+void before_switch([[maybe_unused]] Context& from, const Context& to, [[maybe_unused]] bool last) {
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_start_switch_fiber(last ? nullptr : &from.fake_stack, to.stack, to.stack_bytes);
 #endif
+  about_to_run(to.fiber);
 }
 
 // `to` goes on; what was left was `from`.
@@ -60,6 +62,7 @@ belay_emulator_switch:
 void prepare(Context& context, std::byte* stack, std::size_t bytes, void (*entry)()) {
   context.stack = stack;
   context.stack_bytes = bytes;
+  if (context.fiber == nullptr) context.fiber = new_fiber();
   void** top = reinterpret_cast<void**>(stack + bytes);
   *--top = nullptr;  // the return address of `entry`, which makes its frame aligned
   *--top = reinterpret_cast<void*>(entry);
@@ -76,6 +79,7 @@ void switch_to(Context& from, Context& to, bool last) {
 void prepare(Context& context, std::byte* stack, std::size_t bytes, void (*entry)()) {
   context.stack = stack;
   context.stack_bytes = bytes;
+  if (context.fiber == nullptr) context.fiber = new_fiber();
   getcontext(&context.saved);
   context.saved.uc_stack.ss_sp = stack;
   context.saved.uc_stack.ss_size = bytes;

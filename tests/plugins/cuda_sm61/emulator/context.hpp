@@ -21,6 +21,7 @@ struct Context {
   const void* stack = nullptr;  // lowest address
   std::size_t stack_bytes = 0;
   void* fake_stack = nullptr;  // AddressSanitizer's
+  void* fiber = nullptr;       // ThreadSanitizer's
 };
 
 // Makes `context` begin in `entry` on `stack` when it is first switched to. `entry` must not return.

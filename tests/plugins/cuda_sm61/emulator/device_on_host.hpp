@@ -30,6 +30,7 @@ const Coordinates& coordinates();
 unsigned lane();
 
 void block_barrier(Site site);
+void warp_barrier(unsigned mask, Site site);
 // Gives `value` to the warp and takes what lane `from` gave.
 std::uint32_t exchange(unsigned mask, std::uint32_t value, unsigned from, Site site);
 // The lanes whose value is not 0.
@@ -41,6 +42,7 @@ void* dynamic_shared_memory();
 
 }  // namespace belay::emulator
 
+// NOLINTBEGIN: CUDA's names
 struct float2 {
   float x, y;
 };
@@ -66,7 +68,6 @@ inline int4 make_int4(int x, int y, int z, int w) { return {x, y, z, w}; }
 inline uint2 make_uint2(unsigned x, unsigned y) { return {x, y}; }
 inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return {x, y, z, w}; }
 
-// NOLINTBEGIN: CUDA's names
 #define threadIdx (::belay::emulator::coordinates().thread)
 #define blockIdx (::belay::emulator::coordinates().block)
 #define blockDim (::belay::emulator::coordinates().block_size)
@@ -90,7 +91,7 @@ inline void __syncthreads(const char* file = __builtin_FILE(), int line = __buil
 }
 inline void __syncwarp(unsigned mask = 0xffffffffu, const char* file = __builtin_FILE(),
                        int line = __builtin_LINE()) {
-  belay::emulator::exchange(mask, 0, 0, {file, line});
+  belay::emulator::warp_barrier(mask, {file, line});
 }
 template <class T>
 T belay_exchange(unsigned mask, T value, unsigned from, belay::emulator::Site site) {

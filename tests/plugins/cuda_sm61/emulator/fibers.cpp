@@ -1,6 +1,7 @@
-// The executor that runs the threads of a block as fibers of the calling thread.
+// Runs the threads of a block as fibers of the calling thread.
 #include "tests/plugins/cuda_sm61/emulator/block.hpp"
 #include "tests/plugins/cuda_sm61/emulator/context.hpp"
+#include "tests/plugins/cuda_sm61/emulator/races.hpp"
 
 #include <algorithm>
 #include <random>
@@ -18,6 +19,13 @@ constexpr std::size_t kStackBytes = std::size_t{64} << 10;
 
 // The block that runs on this thread and the contexts of its threads. Launches do not nest.
 struct Scheduler {
+  Scheduler() = default;
+  ~Scheduler() {
+    for (Context& fiber : fibers) end_fiber(fiber.fiber);
+  }
+  Scheduler(const Scheduler&) = delete;
+  Scheduler& operator=(const Scheduler&) = delete;
+
   Block* block = nullptr;
   Context main;
   std::vector<Context> fibers;
@@ -31,7 +39,9 @@ Scheduler& scheduler() {
 void fiber_entry() {
   Scheduler& own = scheduler();
   entered(own.main);
+  happens_after(own.block);
   run_thread(*own.running);
+  happens_before(&own.block->exited);
   switch_to(own.fibers[own.running->index], own.main, true);
 }
 
@@ -73,11 +83,7 @@ void run_rounds(Scheduler& own) {
 
 }  // namespace
 
-Lock::Lock() = default;
-Lock::~Lock() = default;
-void wake() {}
-
-void pause(Thread& thread, Lock& /*lock*/) {
+void pause(Thread& thread) {
   Scheduler& own = scheduler();
   switch_to(own.fibers[thread.index], own.main);
 }
@@ -86,10 +92,13 @@ void run_threads(Block& block) {
   Scheduler& own = scheduler();
   const std::vector<std::byte*>& memory = stacks(block.threads.size(), kStackBytes);
   own.block = &block;
+  own.main.fiber = running_fiber();
   own.fibers.resize(std::max(own.fibers.size(), block.threads.size()));
   for (Thread& thread : block.threads)
     prepare(own.fibers[thread.index], memory[thread.index], kStackBytes, fiber_entry);
+  happens_before(&block);
   run_rounds(own);
+  happens_after(&block.exited);
   set_current(nullptr);
 }
 

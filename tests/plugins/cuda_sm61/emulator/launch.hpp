@@ -1,8 +1,8 @@
-// Runs kernels that were compiled as C++: the threads of a block are fibers of the calling thread (or, built
-// with BELAY_EMU_THREADS, threads of the operating system, for ThreadSanitizer); blocks run one after the
-// other. What a GPU leaves undefined is an error here: barriers that not all threads reach, warp intrinsics
-// of half a warp, shared memory over the limit. Any thread may launch; launches of different threads do not
-// know each other.
+// Runs kernels that were compiled as C++: the threads of a block are fibers of the calling thread; blocks run
+// one after the other. What a GPU leaves undefined is an error here: barriers that not all threads reach,
+// warp intrinsics of half a warp, shared memory over the limit. Under ThreadSanitizer, a block's threads that
+// touch the same memory with no barrier between them are a data race. Any thread may launch; launches of
+// different threads do not know each other.
 #pragma once
 
 #include <cstddef>

@@ -71,7 +71,7 @@ struct Outcome {
 };
 
 Outcome run(const std::filesystem::path& model, const Fault& fault = {},
-            std::vector<std::uint8_t> replay = {}) {
+            std::vector<std::uint8_t> replay = {}, std::uint64_t tokens = kTokens) {
   driver().reset();
   fake_cuda::Settings& settings = driver().settings();
   settings.fail_with = fault.with;
@@ -88,7 +88,7 @@ Outcome run(const std::filesystem::path& model, const Fault& fault = {},
       driver().reset_calls();
       settings.fail_at = fault.at;
     }
-    outcome.tokens = engine.generate(kPrompt, kTokens);
+    outcome.tokens = engine.generate(kPrompt, tokens);
     outcome.counts = driver().counts();
     settings.fail_at = -1;
     outcome.last_logits.assign(engine.session().logits().begin(), engine.session().logits().end());
@@ -170,9 +170,24 @@ TEST_CASE("models of every architecture give the tokens of cpu_scalar at level m
   }
 }
 
-TEST_CASE("a generation allocates nothing on the device after its first step, and gives everything back") {
+TEST_CASE("ops divided between the device and the CPU at any point give the same tokens") {
+  const Outcome whole = run(sweep_model());
+  const std::size_t calls = whole.assignment.size();
+  const std::size_t step = run(sweep_model(), {}, {}, kTokens + 1).assignment.size() - calls;
+  REQUIRE(calls % step == 0);
+  for (std::size_t split = 0; split <= step; ++split) {
+    CAPTURE(split);
+    std::vector<std::uint8_t> replay(calls);
+    for (std::size_t i = 0; i < calls; ++i) replay[i] = i % step < split ? 0 : 1;
+    const Outcome divided = run(sweep_model(), {}, replay);
+    CHECK(divided.assignment == replay);
+    CHECK(divided.tokens == whole.tokens);
+  }
+}
+
+TEST_CASE("a generation asks for no device memory once its longest step is done, and gives everything back") {
   const auto model = tiny_model("cuda_memory", {});
-  (void)run(model);
+  CHECK(run(model).counts.allocations == 0);  // the slab that opening made holds all of a tiny model
   const fake_cuda::Counts after = driver().counts();
   CHECK(after.live_allocations == 0);
   CHECK(after.live_pinned == 0);

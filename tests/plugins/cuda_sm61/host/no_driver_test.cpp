@@ -13,6 +13,7 @@
 #include <chrono>
 #include <filesystem>
 #include <string>
+#include <utility>
 
 using namespace belay;  // NOLINT(google-build-using-namespace)
 
@@ -81,11 +82,21 @@ TEST_CASE("with the emulated driver the probe's child gives every known answer")
   const registry::Registry registry = look(profile, {"LD_LIBRARY_PATH=" BELAY_FAKE_CUDA_DIR});
   CHECK(refusal_of(registry).reason.empty());
   REQUIRE(registry.usable().size() == 1);
-  // A driver that reports a device which cannot be used, or none.
-  CHECK(refusal_of(look(profile, {"LD_LIBRARY_PATH=" BELAY_FAKE_CUDA_DIR, "BELAY_FAKE_CUDA=devices=0"}))
-            .reason == "NO_DEVICE");
-  CHECK_FALSE(refusal_of(look(profile, {"LD_LIBRARY_PATH=" BELAY_FAKE_CUDA_DIR, "BELAY_FAKE_CUDA=minor=0"}))
-                  .reason.empty());
+  // What is wrong with the device is told as a code.
+  const std::pair<std::string, std::string> faults[] = {
+      {"devices=0", "NO_DEVICE"},
+      {"minor=0", "NO_DEVICE"},  // one, but none that can be used
+      {"context_result=46", "DEVICE_BUSY"},
+      {"module_result=209", "NO_KERNEL_IMAGE"},
+      {"init_result=803", "DRIVER_TOO_OLD"}};
+  for (const auto& [settings, reason] : faults) {
+    CAPTURE(settings);
+    const registry::Registry faulty =
+        look(profile, {"LD_LIBRARY_PATH=" BELAY_FAKE_CUDA_DIR, "BELAY_FAKE_CUDA=" + settings});
+    CAPTURE(refusal_of(faulty).detail);
+    CHECK(refusal_of(faulty).reason == reason);
+    CHECK(refusal_of(faulty).stage == Stage::kProbe);
+  }
 }
 
 TEST_CASE("a machine whose device is too old for the plugin refuses it by its manifest") {

@@ -62,8 +62,7 @@ void prefill(const OpCase& op_case, const CacheShape& shape, int size) {
   const std::string kernel =
       std::string("belay_attention_prefill_") + cache_name(shape.dtype) + "_" + std::to_string(size);
   expect_right(op_case, kernel, [&](const Operands& operands, const emulator::Options& options) {
-    const std::size_t rows = size == 256 ? BELAY_ATTENTION_ROWS_256 : BELAY_ATTENTION_ROWS;
-    const emulator::Extent grid{blocks_of(shape.tokens * shape.heads / shape.kv_heads, rows),
+    const emulator::Extent grid{blocks_of(shape.tokens * shape.heads / shape.kv_heads, BELAY_ATTENTION_ROWS),
                                 static_cast<std::uint32_t>(shape.kv_heads)};
     launch_kernel(kernel, params_of(shape, op_case, operands), grid, options);
   });

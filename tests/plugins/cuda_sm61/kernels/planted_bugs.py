@@ -87,3 +87,61 @@ BUGS = [
     Bug("the last of equals wins", "argmax", "b.index < a.index", "b.index > a.index", "argmax*"),
     Bug("indices of a row's part are used before all are there", "argmax", "  }\n  __syncthreads();\n  for (int i", "  }\n  for (int i", "argmax*"),
 ]
+
+TOKENS, ROWS, LENGTHS, FUSED = ("linear: every number of tokens*", "linear: every number of outputs*",
+                                "linear: every length*", "linear: up to three*,linear: a residual*,linear: gate*")
+SCHEDULES, SUMS = "linear: the order of threads*", "linear: weights at which*"
+QUANTISE, GEMV_Q8, GEMM_Q8 = "linear_quantise", "linear_gemv_q8", "linear_gemm_q8"
+SWIGLU, GEMV_F32, GEMM_F32 = "linear_swiglu_q8", "linear_gemv_f32", "linear_gemm_f32"
+QUICK_TESTS |= {QUANTISE: "*quantised activations*", GEMV_Q8: FUSED, GEMM_Q8: ROWS, SWIGLU: FUSED, GEMV_F32: FUSED, GEMM_F32: ROWS}
+
+
+def linear(name, family, old, new, tests, file=""):
+    return Bug(name, family, old, new, tests, file, LINEAR)
+
+
+BUGS += [
+    linear("a scale of 1/128", QUANTISE, "largest / 127.0f : 0.0f;", "largest / 128.0f : 0.0f;", "*quantised activations*", "quantise.h"),
+    linear("a sum of half a block", QUANTISE, "offset = 4; offset > 0; offset /= 2) sum", "offset = 2; offset > 0; offset /= 2) sum",
+           "*quantised activations*", "quantise.h"),
+    linear("what is not finite is quantised", QUANTISE, "bits < 0x7f800000u", "bits <= 0x7fffffffu", "*quantised act*,*not finite*", "quantise.h"),
+    linear("blocks beyond the last are written", QUANTISE, "if (!inside) return;", "", "*quantised activations*", "quantise.h"),
+    linear("the fifth bit in another place", GEMV_Q8, "kPlace = kSigned ? 3 : 4", "kPlace = 4", TOKENS, "linear_blocks.h"),
+    linear("the fifth bit of the upper values", GEMV_F32, "bits >> (4 + j - kPlace)", "bits >> (5 + j - kPlace)", TOKENS, "linear_blocks.h"),
+    linear("minimums are added", GEMM_F32, "-high_half(halves) * static_cast", "high_half(halves) * static_cast", TOKENS, "linear_blocks.h"),
+    linear("one scale for both halves of a block of Q6_K", GEMM_F32, "d * byte_of(small, 1)", "d * byte_of(small, 0)", TOKENS, "linear_blocks.h"),
+    linear("the scale of another 256 values", GEMV_Q8, "half_to_float(plane_at<unsigned short>(planes.supers, b >> 3))",
+           "half_to_float(plane_at<unsigned short>(planes.supers, b >> 4))", TOKENS, "linear_blocks.h"),
+    linear("one of two bits", GEMM_Q8, "& 0x0c0c0c0cu", "& 0x04040404u", TOKENS, "linear_blocks.h"),
+    linear("parts beyond the row", GEMM_F32, "4 * b + j < parts_of_row ?", "true ?", LENGTHS, "linear_blocks.h"),
+    linear("an offset that is not multiplied by the sum of x", GEMM_Q8, "fmaf(scales.second, x.y, added)", "fmaf(scales.second, x.x, added)",
+           TOKENS, "linear_q8.h"),
+    linear("integers that are off by one", GEMV_Q8, "12582912.0f", "12582911.0f", TOKENS, "linear_q8.h"),
+    linear("four products twice", GEMV_Q8, "dp4a(a.z, b.z,", "dp4a(a.z, b.w,", TOKENS, "linear_q8.h"),
+    linear("blocks beyond the first 32", GEMV_Q8, "i < x.blocks; i += 32", "i < min(x.blocks, 32); i += 32", LENGTHS, "linear_q8.h"),
+    linear("tokens beyond the last are read", GEMV_Q8, "min(c, x.tokens - 1) * x.blocks", "c * x.blocks", TOKENS, "linear_q8.h"),
+    linear("a warp's sums begin at 8", GEMV_F32, "int offset = 16;", "int offset = 8;", TOKENS, "linear_outputs.h"),
+    linear("the third matrix begins too late", GEMV_F32, "  block -= blocks_of_1;\n", "", FUSED, "linear_outputs.h"),
+    linear("a residual without tokens", GEMM_F32, "value + to.residual[at]", "value + to.residual[row]", FUSED, "linear_outputs.h"),
+    linear("one bias", GEMM_Q8, ": sum + bias[row]", ": sum + bias[0]", TOKENS, "linear_outputs.h"),
+    linear("a row beyond the last", GEMV_Q8, "min(row + 1, rows - 1)", "row + 1", ROWS, "linear_outputs.h"),
+    linear("a token beyond the last is stored", GEMV_F32, " || token >= p.tokens", "", TOKENS, "linear_outputs.h"),
+    linear("up is the gate", GEMV_F32, "biased(p.matrix[1].bias, pair.row, other)", "biased(p.matrix[1].bias, pair.row, sum)", FUSED,
+           "linear_outputs.h"),
+    linear("a tile is used before all have brought their part", GEMM_Q8, "source.block < blocks);\n    __syncthreads();", "source.block < blocks);",
+           SCHEDULES),
+    linear("a tile is overwritten while some still read", GEMM_Q8, "(tile, block, sums);\n    __syncthreads();", "(tile, block, sums);", SCHEDULES),
+    linear("a block beyond the last counts", GEMM_Q8, "exists ? make_float2(staged.scales.scale, staged.scales.second) : none",
+           "make_float2(staged.scales.scale, staged.scales.second)", TOKENS),
+    linear("rows beyond the last are read", GEMM_Q8, "min(first_row + t / kStep, rows - 1)", "(first_row + t / kStep)", ROWS),
+    linear("tokens beyond the last are read, of many", GEMM_Q8, "kBlocks / kStep, p.tokens - 1)", "kBlocks / kStep, p.tokens)", TOKENS),
+    linear("rows beyond the last are stored", GEMM_Q8, "token < p.tokens && lane_row + more < to.rows", "token < p.tokens", ROWS),
+    linear("the rows are quantised before all are there", SWIGLU, "  __syncthreads();\n", "", "linear: gate*"),
+    linear("half of the rows", SWIGLU, "i < 32; i += kWarps", "i < 16; i += kWarps", "linear: gate*"),
+    linear("a lane brings the values of another", SWIGLU, "(values)[lane % 8]", "(values)[lane / 4]", "linear: gate*"),
+    linear("a row's tail is read as a whole quad", GEMV_F32, "if (k % 4 == 0)", "if (k % 2 == 0)", "linear: a token does*", "linear_f32.h"),
+    linear("a row's tail goes on into the next", GEMV_F32, "at + 2 < k ?", "true ?", LENGTHS, "linear_f32.h"),
+    linear("a tile of floats is used before it is there", GEMM_F32, "first_token, k);\n    __syncthreads();", "first_token, k);", SCHEDULES),
+    linear("a tile of floats is overwritten too early", GEMM_F32, "multiply(tile, sums);\n    __syncthreads();", "multiply(tile, sums);", SCHEDULES),
+    linear("tokens lie in other banks than they are read from", GEMM_F32, "token_at(k, 32 + lane_token)", "token_at(k + 4, 32 + lane_token)", TOKENS),
+]

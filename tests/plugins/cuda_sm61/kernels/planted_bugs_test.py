@@ -17,7 +17,7 @@ from planted_bugs import BUGS, QUICK_TESTS
 KERNELS = "plugins/cuda_sm61/kernels"
 EMULATOR = "tests/plugins/cuda_sm61/emulator"
 BAD_REPLACEMENT = 99  # emulator/kernels.hpp
-FLAGS = ["-std=c++20", "-O0", "-fPIC", "-shared", "-fvisibility=hidden", "-w"]
+FLAGS = ["-std=c++20", "-O0", "-fPIC", "-fvisibility=hidden", "-w"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +25,16 @@ class Setting:
     compiler: str
     root: pathlib.Path
     programs: dict
+    entry: pathlib.Path  # replacements.cpp, compiled
+
+
+def compile_entry(setting):
+    command = [setting.compiler, *FLAGS, *includes(setting), "-c", setting.root / EMULATOR / "replacements.cpp", "-o", setting.entry]
+    subprocess.run(command, check=True)
+
+
+def includes(setting):
+    return [f"-I{setting.root}", f"-I{setting.root / EMULATOR}"]
 
 
 def plant(setting, bug, folder):
@@ -41,8 +51,7 @@ def plant(setting, bug, folder):
     copy.write_text(text)
     kernels = copy if changed == source else setting.root / KERNELS / source
     library = folder / "kernels.so"
-    includes = [f"-I{folder}", f"-I{setting.root}", f"-I{setting.root / EMULATOR}"]
-    command = [setting.compiler, *FLAGS, *includes, setting.root / EMULATOR / "replacements.cpp", "-x", "c++", kernels, "-o", library]
+    command = [setting.compiler, *FLAGS, "-shared", f"-I{folder}", *includes(setting), setting.entry, "-x", "c++", kernels, "-o", library]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode != 0:
         raise ValueError(f"{bug.name}: does not compile:\n{result.stderr}")
@@ -90,11 +99,13 @@ def main():
     parser.add_argument("--program", action="append", required=True)
     parser.add_argument("--only", default="")
     arguments = parser.parse_args()
-    setting = Setting(arguments.compiler, arguments.root, dict(each.split("=", 1) for each in arguments.program))
-    bugs = [bug for bug in BUGS if arguments.only in bug.name + bug.family and bug.program in setting.programs]
-    cases = bugs + without_bugs(bugs)
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        problems = [problem for problem in pool.map(lambda bug: judge(setting, bug), cases) if problem]
+    programs = dict(each.split("=", 1) for each in arguments.program)
+    bugs = [bug for bug in BUGS if arguments.only in bug.name + bug.family and bug.program in programs]
+    with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        setting = Setting(arguments.compiler, arguments.root, programs, pathlib.Path(folder) / "replacements.o")
+        compile_entry(setting)
+        results = pool.map(lambda bug: judge(setting, bug), bugs + without_bugs(bugs))
+        problems = [problem for problem in results if problem]
     for problem in problems:
         print(problem)
     print(f"{len(bugs)} bugs planted, {len(problems)} problems")

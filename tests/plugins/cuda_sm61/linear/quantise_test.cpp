@@ -1,11 +1,12 @@
 // Quantised activations against the reference's.
-#include "tests/plugins/cuda_sm61/emulated_linear.hpp"
+#include "tests/plugins/cuda_sm61/linear/emulated_linear.hpp"
 #include "tests/reference/ops.hpp"
 #include "tests/support/doctest.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 namespace belay::cuda_tests {
 namespace {
@@ -36,30 +37,38 @@ Result quantised(std::span<const float> x, std::size_t tokens, std::size_t k,
   return result;
 }
 
-void check(std::span<const float> x, std::size_t tokens, std::size_t k) {
-  const auto expected = reference::quantise_activations(kernel_tests::to_doubles(x), k);
-  const Result actual = quantised(x, tokens, k);
+// How many values lie where no correct implementation puts them.
+std::size_t wrong_values(const Result& actual, const reference::QuantisedActivations& expected) {
   std::size_t wrong = 0;
-  for (std::size_t i = 0; i < x.size(); ++i) {
+  for (std::size_t i = 0; i < actual.values.size(); ++i) {
     const double value = expected.values[i];
     // The scale is a float: 2^-24 of the value, or a denormal's last bit for each step.
     const double tolerance = expected.doubt[i] + std::fabs(value) * 0x1p-23 + 128 * 0x1p-149;
     const bool fits =
         std::isnan(value) ? std::isnan(actual.values[i]) : std::fabs(actual.values[i] - value) <= tolerance;
-    if (!fits) ++wrong;
-    if (actual.quants[i] == -128) ++wrong;
+    if (!fits || actual.quants[i] == -128) ++wrong;
   }
-  CHECK(wrong == 0);
+  return wrong;
+}
+
+std::size_t wrong_sums(const Result& actual) {
+  std::size_t wrong = 0;
   for (std::size_t b = 0; b < actual.scales.size(); ++b) {
-    int sum = 0;
-    for (std::size_t i = 0; i < 32; ++i) sum += actual.quants[32 * b + i];
-    const double scaled = actual.scales[b] * sum;
-    if (std::isnan(scaled)) {
-      CHECK(std::isnan(actual.sums[b]));
-    } else {
-      CHECK(std::fabs(actual.sums[b] - scaled) <= std::fabs(scaled) * 0x1p-24 + 0x1p-149);
-    }
+    const auto first = actual.quants.begin() + static_cast<std::ptrdiff_t>(32 * b);
+    const double sum = actual.scales[b] * std::accumulate(first, first + 32, 0);
+    const bool fits = std::isnan(sum)
+                          ? std::isnan(actual.sums[b])
+                          : std::fabs(actual.sums[b] - sum) <= std::fabs(sum) * 0x1p-24 + 0x1p-149;
+    if (!fits) ++wrong;
   }
+  return wrong;
+}
+
+void check(std::span<const float> x, std::size_t tokens, std::size_t k) {
+  const Result actual = quantised(x, tokens, k);
+  REQUIRE(actual.values.size() == x.size());
+  CHECK(wrong_values(actual, reference::quantise_activations(kernel_tests::to_doubles(x), k)) == 0);
+  CHECK(wrong_sums(actual) == 0);
 }
 
 TEST_CASE("quantised activations are the reference's") {
@@ -113,10 +122,11 @@ TEST_CASE("ties go to the even integer") {
 
 TEST_CASE("quantised activations do not depend on the order of threads") {
   Random random(17);
-  const auto x = kernel_tests::make_floats(random, Fill::kMixed, 7 * 352, 352);
-  const Result first = quantised(x, 7, 352);
-  for (const emulator::Options& options : schedules()) {
-    const Result result = quantised(x, 7, 352, options);
+  constexpr std::size_t kCols = 352;
+  const auto x = kernel_tests::make_floats(random, Fill::kMixed, 7 * kCols, kCols);
+  const Result first = quantised(x, 7, kCols);
+  for (const emulator::Options& options : all_schedules()) {
+    const Result result = quantised(x, 7, kCols, options);
     CHECK(result.quants == first.quants);
     CHECK(result.scales == first.scales);
     CHECK(result.sums == first.sums);

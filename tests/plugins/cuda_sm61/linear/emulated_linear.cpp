@@ -1,39 +1,20 @@
-#include "tests/plugins/cuda_sm61/emulated_linear.hpp"
+#include "tests/plugins/cuda_sm61/linear/emulated_linear.hpp"
 
 #include "plugins/cuda_sm61/weights/pack.hpp"
-#include "tests/plugins/cuda_sm61/emulator/kernels.hpp"
+#include "tests/support/doctest.hpp"
 
-#include <cstdlib>
-#include <cstring>
-#include <stdexcept>
+#include <algorithm>
+#include <deque>
 
 namespace belay::cuda_tests {
 
 namespace {
-
-constexpr std::size_t kAlignment = 256;
-
-// ASan sees the end of what is allocated, so it is not rounded up. (operator new keeps the size;
-// aligned_alloc wants a multiple of the alignment.)
-void* allocate(std::size_t bytes) { return ::operator new (bytes, std::align_val_t{kAlignment}); }
 
 std::size_t sizes(const kernel_tests::Operand& operand, std::size_t axis) {
   return static_cast<std::size_t>(operand.shape.at(axis));
 }
 
 }  // namespace
-
-void DeviceMemory::Free::operator()(void* memory) const {
-  ::operator delete (memory, std::align_val_t{kAlignment});
-}
-
-DeviceMemory::DeviceMemory(std::size_t bytes) : memory_(allocate(bytes)), size_(bytes) {
-  if (bytes != 0) std::memset(memory_.get(), 0xff, bytes);
-}
-
-DeviceMemory::DeviceMemory(std::span<const std::uint8_t> bytes) : DeviceMemory(bytes.size()) {
-  if (!bytes.empty()) std::memcpy(memory_.get(), bytes.data(), bytes.size());
-}
 
 PackedWeight::PackedWeight(const kernel_tests::Operand& weight)
     : layout(cuda::packed_layout(static_cast<std::int32_t>(weight.dtype), weight.shape[0], weight.shape[1])
@@ -43,38 +24,22 @@ PackedWeight::PackedWeight(const kernel_tests::Operand& weight)
               memory.as<std::uint8_t>()});
 }
 
-namespace {
-
-template <class Params>
-void launch_by_name(const std::string& name, Params params, emulator::Extent grid,
-                    const emulator::Options& options) {
-  const emulator::Kernel* kernel = emulator::find_kernel(name);
-  if (kernel == nullptr) throw std::runtime_error("no kernel " + name);
-  void* args[] = {&params};
-  emulator::launch(kernel->run, args, grid, {kernel->threads, 1, 1}, 0, options);
-}
-
-std::uint32_t rounded_up(std::size_t count, std::size_t unit) {
-  return static_cast<std::uint32_t>((count + unit - 1) / unit);
-}
-
-}  // namespace
-
 QuantisedOnDevice::QuantisedOnDevice(std::size_t block_count)
     : blocks(block_count), low(16 * block_count), high(16 * block_count), scales(8 * block_count) {}
 
 QuantisedOnDevice::QuantisedOnDevice(std::span<const std::uint8_t> x, std::size_t tokens, std::size_t k,
                                      const emulator::Options& options)
     : QuantisedOnDevice(tokens * k / 32) {
-  DeviceMemory values(x);
+  const GuardedMemory values(x);
   LinearQuantiseParams params{};
   params.x = values.as<float>();
   params.low = low.as<signed char>();
   params.high = high.as<signed char>();
   params.scales = scales.as<float>();
   params.blocks = static_cast<long long>(blocks);
-  launch_by_name("belay_linear_quantise", params, {rounded_up(blocks, BELAY_LINEAR_QUANTISE_BLOCKS), 1, 1},
-                 options);
+  launch_kernel("belay_linear_quantise", params, {blocks_of(blocks, BELAY_LINEAR_QUANTISE_BLOCKS), 1, 1},
+                options);
+  CHECK(intact());
 }
 
 std::string to_string(Kernel kernel) {
@@ -104,35 +69,37 @@ std::size_t rows_a_block(const Linear& linear) {
 emulator::Extent grid_of(const Linear& linear, std::size_t tokens) {
   std::uint32_t blocks = 0;
   for (const kernel_tests::OpCase* op_case : linear.cases) {
-    blocks += rounded_up(sizes(op_case->constants[0], 0), rows_a_block(linear));
+    blocks += blocks_of(sizes(op_case->constants[0], 0), rows_a_block(linear));
     if (linear.silu) break;
   }
   if (is_gemv(linear.kernel)) return {blocks, 1, 1};
   const bool small = linear.kernel == Kernel::kGemmQ8Small;
-  return {rounded_up(tokens, small ? BELAY_LINEAR_GEMM_SMALL_TOKENS : BELAY_LINEAR_GEMM_TOKENS), blocks, 1};
+  return {blocks_of(tokens, small ? BELAY_LINEAR_GEMM_SMALL_TOKENS : BELAY_LINEAR_GEMM_TOKENS), blocks, 1};
 }
 
 // One case's operands on the device.
 struct Matrix {
   explicit Matrix(const kernel_tests::OpCase& op_case)
       : weight(op_case.constants[0]),
-        bias(op_case.constants.size() > 1 ? std::span<const std::uint8_t>(op_case.constants[1].bytes)
-                                          : std::span<const std::uint8_t>{}),
+        has_bias(op_case.constants.size() > 1 && !op_case.constants[1].bytes.empty()),
+        bias(has_bias ? std::span<const std::uint8_t>(op_case.constants[1].bytes)
+                      : std::span<const std::uint8_t>{}),
         y(op_case.outputs[0].bytes.size()),
         rows(sizes(op_case.constants[0], 0)) {}
 
-  [[nodiscard]] LinearMatrix params() {
+  [[nodiscard]] LinearMatrix params() const {
     LinearMatrix matrix{};
     matrix.weight = weight.planes();
-    matrix.bias = bias.size() == 0 ? nullptr : bias.as<float>();
+    matrix.bias = has_bias ? bias.as<float>() : nullptr;
     matrix.y = y.as<float>();
     matrix.rows = static_cast<int>(rows);
     return matrix;
   }
 
   PackedWeight weight;
-  DeviceMemory bias;
-  DeviceMemory y;
+  bool has_bias;
+  GuardedMemory bias;
+  GuardedMemory y;
   std::size_t rows;
 };
 
@@ -142,48 +109,47 @@ std::vector<std::vector<float>> run(const Linear& linear, const emulator::Option
   const kernel_tests::Operand& x = linear.cases[0]->inputs[0];
   const std::size_t tokens = sizes(x, 0);
   const std::size_t k = sizes(x, 1);
-  std::vector<Matrix> matrices;
+  std::deque<Matrix> matrices;
   for (const kernel_tests::OpCase* op_case : linear.cases) matrices.emplace_back(*op_case);
   LinearParams params{};
   for (std::size_t i = 0; i < matrices.size(); ++i) params.matrix[i] = matrices[i].params();
-  DeviceMemory residual(kernel_tests::to_bytes(linear.residual));
+  const GuardedMemory residual{std::span<const float>(linear.residual)};
   if (!linear.residual.empty()) params.matrix[0].residual = residual.as<float>();
   if (linear.in_place) {
-    std::memcpy(matrices[0].y.data(), residual.data(), residual.size());
+    std::ranges::copy(linear.residual, matrices[0].y.as<float>());
     params.matrix[0].residual = matrices[0].y.as<float>();
   }
   params.tokens = static_cast<int>(tokens);
   params.k = static_cast<int>(k);
   params.silu = linear.silu ? 1 : 0;
 
-  DeviceMemory values(x.bytes);
+  const GuardedMemory values{std::span<const std::uint8_t>(x.bytes)};
   if (is_q8(linear.kernel)) {
-    QuantisedOnDevice quantised(x.bytes, tokens, k);
+    const QuantisedOnDevice quantised(x.bytes, tokens, k);
     params.low = quantised.low.as<signed char>();
     params.high = quantised.high.as<signed char>();
     params.scales = quantised.scales.as<float>();
-    launch_by_name(kernel_name(linear, tokens), params, grid_of(linear, tokens), options);
+    launch_kernel(kernel_name(linear, tokens), params, grid_of(linear, tokens), options);
   } else {
     params.x = values.as<float>();
-    launch_by_name(kernel_name(linear, tokens), params, grid_of(linear, tokens), options);
+    launch_kernel(kernel_name(linear, tokens), params, grid_of(linear, tokens), options);
   }
   std::vector<std::vector<float>> results;
-  for (Matrix& matrix : matrices) {
-    const float* y = matrix.y.as<float>();
-    results.emplace_back(y, y + tokens * matrix.rows);
+  for (const Matrix& matrix : matrices) {
+    CHECK(matrix.y.intact());
+    results.push_back(matrix.y.floats());
     if (linear.silu) break;
   }
   return results;
 }
 
-QuantisedOnDevice run_swiglu(const kernel_tests::OpCase& gate, const kernel_tests::OpCase& up,
-                             const emulator::Options& options) {
+void run_swiglu(const kernel_tests::OpCase& gate, const kernel_tests::OpCase& up, const QuantisedOnDevice& y,
+                const emulator::Options& options) {
   const std::size_t k = sizes(gate.inputs[0], 1);
   const std::size_t rows = sizes(gate.constants[0], 0);
-  PackedWeight gate_weight(gate.constants[0]);
-  PackedWeight up_weight(up.constants[0]);
-  QuantisedOnDevice x(gate.inputs[0].bytes, 1, k);
-  QuantisedOnDevice y(rows / 32);
+  const PackedWeight gate_weight(gate.constants[0]);
+  const PackedWeight up_weight(up.constants[0]);
+  const QuantisedOnDevice x(gate.inputs[0].bytes, 1, k);
   LinearSwigluParams params{};
   params.gate = gate_weight.planes();
   params.up = up_weight.planes();
@@ -195,19 +161,9 @@ QuantisedOnDevice run_swiglu(const kernel_tests::OpCase& gate, const kernel_test
   params.y_scales = y.scales.as<float>();
   params.rows = static_cast<int>(rows);
   params.k = static_cast<int>(k);
-  launch_by_name("belay_linear_swiglu_q8_" + std::string(belay::to_string(gate.constants[0].dtype)), params,
-                 {static_cast<std::uint32_t>(rows / 32), 1, 1}, options);
-  return y;
-}
-
-std::span<const emulator::Options> schedules() {
-  using emulator::Order;
-  static constexpr emulator::Options kSchedules[] = {{.order = Order::kForward},
-                                                     {.order = Order::kReverse},
-                                                     {.order = Order::kShuffled, .seed = 7},
-                                                     {.order = Order::kGreedy, .seed = 0},
-                                                     {.order = Order::kGreedy, .seed = 1}};
-  return kSchedules;
+  launch_kernel("belay_linear_swiglu_q8_" + std::string(belay::to_string(gate.constants[0].dtype)), params,
+                {static_cast<std::uint32_t>(rows / 32), 1, 1}, options);
+  CHECK(y.intact());
 }
 
 }  // namespace belay::cuda_tests

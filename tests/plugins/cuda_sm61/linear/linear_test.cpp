@@ -1,12 +1,13 @@
 // The kernels of linear against tests/reference: every type, both numerics, few tokens and many, alone and
 // fused.
 #include "tests/kernels/compare.hpp"
-#include "tests/plugins/cuda_sm61/emulated_linear.hpp"
+#include "tests/plugins/cuda_sm61/linear/emulated_linear.hpp"
 #include "tests/support/doctest.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <string>
 
 namespace belay::cuda_tests {
@@ -25,11 +26,6 @@ constexpr Kernel kKernels[] = {Kernel::kGemvQ8, Kernel::kGemmQ8, Kernel::kGemmQ8
 
 bool is_gemv(Kernel kernel) { return kernel == Kernel::kGemvQ8 || kernel == Kernel::kGemvF32; }
 bool is_q8(Kernel kernel) { return kernel <= Kernel::kGemmQ8Small; }
-
-std::uint64_t next_seed() {
-  static std::uint64_t seed = 4000;
-  return ++seed;
-}
 
 // body(kernel, type) for every kernel that there is.
 template <class Body>
@@ -59,11 +55,11 @@ void expect_right(Kernel kernel, const OpCase& op_case, const std::vector<float>
 void check(Kernel kernel, DType dtype, const LinearShape& shape, Fill fill = Fill::kNormal,
            WeightFill weights = WeightFill::kNormal) {
   if (is_gemv(kernel) && shape.tokens > 8) return;
-  const OpCase op_case = make_case(kernel, dtype, shape, fill, weights, next_seed());
+  const OpCase op_case = make_case(kernel, dtype, shape, fill, weights, new_seed());
   expect_right(kernel, op_case, run({.kernel = kernel, .cases = {&op_case}})[0]);
 }
 
-std::size_t blocks_of(DType dtype, std::size_t count) { return count * info(dtype).block_elems; }
+std::size_t values_of(DType dtype, std::size_t blocks) { return blocks * info(dtype).block_elems; }
 
 bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
@@ -72,7 +68,7 @@ bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
 TEST_CASE("linear: every number of tokens and odd numbers of rows") {
   for_each_kernel([](Kernel kernel, DType dtype) {
     for (const std::size_t tokens : {1, 2, 3, 4, 5, 6, 7, 8, 9, 33, 65}) {
-      const std::size_t k = info(dtype).block_elems == 1 ? 83 : blocks_of(dtype, 3);
+      const std::size_t k = info(dtype).block_elems == 1 ? 83 : values_of(dtype, 3);
       check(kernel, dtype, {.tokens = tokens, .k = k, .n = 2 * tokens + 5, .bias = tokens % 2 == 0});
     }
   });
@@ -81,7 +77,7 @@ TEST_CASE("linear: every number of tokens and odd numbers of rows") {
 TEST_CASE("linear: every number of outputs around the blocks'") {
   for_each_kernel([](Kernel kernel, DType dtype) {
     for (const std::size_t n : {1, 2, 3, 7, 8, 9, 127, 129}) {
-      const std::size_t k = info(dtype).block_elems == 1 ? 40 : blocks_of(dtype, 1);
+      const std::size_t k = info(dtype).block_elems == 1 ? 40 : values_of(dtype, 1);
       check(kernel, dtype, {.tokens = 2, .k = k, .n = n, .bias = n % 2 == 1});
     }
   });
@@ -101,9 +97,27 @@ TEST_CASE("linear: every length of a row") {
   });
 }
 
+// Rows that begin anywhere, and end between two others.
+TEST_CASE("linear: a token does not see the next one") {
+  for (const DType dtype : kFloats) {
+    for (const Kernel kernel : {Kernel::kGemvF32, Kernel::kGemmF32}) {
+      for (const std::size_t k : {5, 6, 7, 38}) {
+        OpCase op_case = make_case(kernel, dtype, {.tokens = 3, .k = k, .n = 4}, Fill::kNormal,
+                                   WeightFill::kNormal, new_seed());
+        std::vector<std::uint8_t>& x = op_case.inputs[0].bytes;
+        std::fill_n(x.begin() + static_cast<std::ptrdiff_t>(k * sizeof(float)), k * sizeof(float),
+                    std::uint8_t{0xff});
+        kernel_tests::Expectation& expected = op_case.expected[0][0];
+        std::fill_n(expected.values.begin() + 4, 4, std::numeric_limits<double>::quiet_NaN());
+        expect_right(kernel, op_case, run({.kernel = kernel, .cases = {&op_case}})[0]);
+      }
+    }
+  }
+}
+
 TEST_CASE("linear: values at which kernels break") {
   for_each_kernel([](Kernel kernel, DType dtype) {
-    const std::size_t k = info(dtype).block_elems == 1 ? 101 : blocks_of(dtype, 5);
+    const std::size_t k = info(dtype).block_elems == 1 ? 101 : values_of(dtype, 5);
     for (const Fill fill : {Fill::kTiny, Fill::kHuge, Fill::kDenormal, Fill::kMixed, Fill::kZero, Fill::kNan,
                             Fill::kInfinity, Fill::kEqual})
       check(kernel, dtype, {.tokens = 5, .k = k, .n = 9, .bias = true}, fill);
@@ -126,12 +140,12 @@ TEST_CASE("linear: weights at which kernels break") {
 
 TEST_CASE("linear: the order of threads changes no bit") {
   for_each_kernel([](Kernel kernel, DType dtype) {
-    const std::size_t k = info(dtype).block_elems == 1 ? 99 : blocks_of(dtype, 3);
+    const std::size_t k = info(dtype).block_elems == 1 ? 99 : values_of(dtype, 3);
     const std::size_t tokens = is_gemv(kernel) ? 3 : 70;
     const OpCase op_case = make_case(kernel, dtype, {.tokens = tokens, .k = k, .n = 137, .bias = true},
-                                     Fill::kNormal, WeightFill::kNormal, next_seed());
+                                     Fill::kNormal, WeightFill::kNormal, new_seed());
     const auto first = run({.kernel = kernel, .cases = {&op_case}});
-    for (const emulator::Options& options : schedules())
+    for (const emulator::Options& options : all_schedules())
       CHECK(same_bits(run({.kernel = kernel, .cases = {&op_case}}, options)[0], first[0]));
     expect_right(kernel, op_case, first[0]);
   });
@@ -152,10 +166,10 @@ OpCase first_tokens(OpCase op_case, std::size_t tokens) {
 
 TEST_CASE("linear: a token's bits do not depend on how many come with it, nor on the columns of the kernel") {
   for_each_kernel([](Kernel kernel, DType dtype) {
-    const std::size_t k = info(dtype).block_elems == 1 ? 300 : blocks_of(dtype, 6);
+    const std::size_t k = info(dtype).block_elems == 1 ? 300 : values_of(dtype, 6);
     const std::size_t tokens = is_gemv(kernel) ? 8 : 66;
     const OpCase many = make_case(kernel, dtype, {.tokens = tokens, .k = k, .n = 5}, Fill::kNormal,
-                                  WeightFill::kNormal, next_seed());
+                                  WeightFill::kNormal, new_seed());
     const auto together = run({.kernel = kernel, .cases = {&many}})[0];
     const OpCase one = first_tokens(many, 1);
     for (const int columns : {1, 4, 8}) {
@@ -167,8 +181,8 @@ TEST_CASE("linear: a token's bits do not depend on how many come with it, nor on
 
 TEST_CASE("linear: up to three weights in one launch give what each gives alone") {
   for_each_kernel([](Kernel kernel, DType dtype) {
-    const std::size_t k = info(dtype).block_elems == 1 ? 60 : blocks_of(dtype, 2);
-    const std::uint64_t seed = next_seed();
+    const std::size_t k = info(dtype).block_elems == 1 ? 60 : values_of(dtype, 2);
+    const std::uint64_t seed = new_seed();
     // The same seed and the same x: cases draw it first.
     const auto with_rows = [&](std::size_t n, bool bias) {
       return make_case(kernel, dtype, {.tokens = 3, .k = k, .n = n, .bias = bias}, Fill::kNormal,
@@ -190,10 +204,10 @@ TEST_CASE("linear: up to three weights in one launch give what each gives alone"
 
 TEST_CASE("linear: a residual is added, also where the outputs take its place") {
   for_each_kernel([](Kernel kernel, DType dtype) {
-    const std::size_t k = info(dtype).block_elems == 1 ? 61 : blocks_of(dtype, 2);
+    const std::size_t k = info(dtype).block_elems == 1 ? 61 : values_of(dtype, 2);
     OpCase op_case = make_case(kernel, dtype, {.tokens = 5, .k = k, .n = 21, .bias = true}, Fill::kNormal,
-                               WeightFill::kNormal, next_seed());
-    kernel_tests::Random random(next_seed());
+                               WeightFill::kNormal, new_seed());
+    kernel_tests::Random random(new_seed());
     kernel_tests::Expectation& expected = op_case.expected[0][0];
     const auto residual = kernel_tests::make_floats(random, Fill::kNormal, expected.values.size(), 21);
     for (std::size_t i = 0; i < residual.size(); ++i) {
@@ -210,10 +224,10 @@ TEST_CASE("linear: a residual is added, also where the outputs take its place") 
 TEST_CASE("linear: gate and up in one launch give silu(gate) * up") {
   for_each_kernel([](Kernel kernel, DType dtype) {
     if (!is_gemv(kernel)) return;
-    const std::size_t k = info(dtype).block_elems == 1 ? 60 : blocks_of(dtype, 2);
+    const std::size_t k = info(dtype).block_elems == 1 ? 60 : values_of(dtype, 2);
     for (const std::size_t tokens : {1, 2, 4, 7}) {
       const LinearShape shape = {.tokens = tokens, .k = k, .n = 2 * tokens + 1, .bias = tokens == 2};
-      const std::uint64_t seed = next_seed();
+      const std::uint64_t seed = new_seed();
       const OpCase gate = make_case(kernel, dtype, shape, Fill::kNormal, WeightFill::kNormal, seed);
       const OpCase up = make_case(kernel, dtype, shape, Fill::kNormal, WeightFill::kExtreme, seed);
       auto expected = run({.kernel = kernel, .cases = {&gate}})[0];
@@ -226,26 +240,23 @@ TEST_CASE("linear: gate and up in one launch give silu(gate) * up") {
   });
 }
 
-bool same_bytes(DeviceMemory& a, DeviceMemory& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size()) == 0;
-}
-
 // In every schedule: a block of threads shares 32 values before one of its warps quantises them.
 TEST_CASE("linear: gate, up and the quantisation in one launch give what three launches give") {
   for (const DType dtype : kQuantised) {
     for (const Fill fill : {Fill::kNormal, Fill::kNan}) {
-      const LinearShape shape = {.tokens = 1, .k = blocks_of(dtype, 5), .n = 96};
-      const std::uint64_t seed = next_seed();
+      const LinearShape shape = {.tokens = 1, .k = values_of(dtype, 5), .n = 96};
+      const std::uint64_t seed = new_seed();
       const OpCase gate = make_case(Kernel::kGemvQ8, dtype, shape, fill, WeightFill::kNormal, seed);
       const OpCase up = make_case(Kernel::kGemvQ8, dtype, shape, fill, WeightFill::kExtreme, seed);
       const auto y = run({.kernel = Kernel::kGemvQ8, .cases = {&gate, &up}, .silu = true})[0];
-      QuantisedOnDevice expected(kernel_tests::to_bytes(y), 1, y.size());
-      for (const emulator::Options& options : schedules()) {
-        QuantisedOnDevice actual = run_swiglu(gate, up, options);
+      const QuantisedOnDevice expected(kernel_tests::to_bytes(y), 1, y.size());
+      for (const emulator::Options& options : all_schedules()) {
+        const QuantisedOnDevice actual(y.size() / 32);
+        run_swiglu(gate, up, actual, options);
         INFO(gate.label);
-        CHECK(same_bytes(actual.low, expected.low));
-        CHECK(same_bytes(actual.high, expected.high));
-        CHECK(same_bytes(actual.scales, expected.scales));
+        CHECK(std::ranges::equal(actual.low.bytes(), expected.low.bytes()));
+        CHECK(std::ranges::equal(actual.high.bytes(), expected.high.bytes()));
+        CHECK(std::ranges::equal(actual.scales.bytes(), expected.scales.bytes()));
       }
     }
   }

@@ -4,7 +4,7 @@
 #include "plugins/cuda_sm61/weights/layout.hpp"
 #include "plugins/cuda_sm61/weights/pack.hpp"
 #include "tests/kernels/values.hpp"
-#include "tests/plugins/cuda_sm61/weight_types.hpp"
+#include "tests/plugins/cuda_sm61/linear/weight_types.hpp"
 #include "tests/reference/quant.hpp"
 #include "tests/support/doctest.hpp"
 
@@ -113,8 +113,8 @@ TEST_CASE("packed weights hold the file's values") {
 TEST_CASE("packed weights hold the file's values: any bits") {
   for_each_format([]<class Format>(DType dtype) {
     Random random(static_cast<std::uint64_t>(dtype) + 77);
-    const std::size_t k = 8 * info(dtype).block_elems;
-    std::vector<std::uint8_t> file(64 * 8 * info(dtype).block_bytes);
+    const std::size_t k = 8 * std::size_t{info(dtype).block_elems};
+    std::vector<std::uint8_t> file(std::size_t{64} * 8 * std::size_t{info(dtype).block_bytes});
     for (std::uint8_t& byte : file) byte = static_cast<std::uint8_t>(random.bits());
     const auto layout =
         cuda::packed_layout(static_cast<std::int32_t>(dtype), 64, static_cast<std::int64_t>(k));
@@ -129,7 +129,7 @@ TEST_CASE("packed weights hold the file's values: any bits") {
 TEST_CASE("packing by ranges of rows, the last first, gives the same bytes") {
   for_each_format([]<class Format>(DType dtype) {
     Random random(5);
-    const std::size_t k = 2 * info(dtype).block_elems;
+    const std::size_t k = 2 * std::size_t{info(dtype).block_elems};
     const auto id = static_cast<std::int32_t>(dtype);
     const auto cols = static_cast<std::int64_t>(k);
     const auto file = kernel_tests::make_weights(random, dtype, WeightFill::kNormal, 9, k);

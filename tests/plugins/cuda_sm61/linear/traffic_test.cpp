@@ -3,7 +3,7 @@
 // program calls.
 #include "plugins/cuda_sm61/kernels/device.h"
 #include "plugins/cuda_sm61/weights/pack.hpp"
-#include "tests/plugins/cuda_sm61/emulated_linear.hpp"
+#include "tests/plugins/cuda_sm61/linear/emulated_linear.hpp"
 #include "tests/support/doctest.hpp"
 
 #include <set>
@@ -23,7 +23,7 @@ static T counting_load(const T* from) {
   return *from;
 }
 
-#define load_constant counting_load
+#define load_constant counting_load  // NOLINT(readability-identifier-naming): a name of device.h
 #undef BELAY_KERNEL_BOUNDS
 #define BELAY_KERNEL_BOUNDS(name, param, threads, blocks) [[maybe_unused]] static void counted_##name(param)
 #include "plugins/cuda_sm61/kernels/linear_gemv_q8.cu"
@@ -38,7 +38,7 @@ struct Traffic {
   std::set<std::uintptr_t> sectors;
 };
 
-Traffic traffic_in(DeviceMemory& memory, std::uint64_t from, std::uint64_t to) {
+Traffic traffic_in(const GuardedMemory& memory, std::uint64_t from, std::uint64_t to) {
   const char* begin = memory.as<char>() + from;
   const char* end = memory.as<char>() + to;
   Traffic traffic;
@@ -66,8 +66,8 @@ void check_traffic(DType dtype) {
   const auto op_case =
       kernel_tests::linear_case(dtype, BELAY_NUMERICS_ACT_Q8, {.tokens = 1, .k = kCols, .n = kRows},
                                 kernel_tests::Fill::kNormal, kernel_tests::WeightFill::kNormal, 9);
-  PackedWeight weight(op_case.constants[0]);
-  QuantisedOnDevice x(op_case.inputs[0].bytes, 1, kCols);
+  const PackedWeight weight(op_case.constants[0]);
+  const QuantisedOnDevice x(op_case.inputs[0].bytes, 1, kCols);
   std::vector<float> y(kRows);
   LinearParams params{};
   params.matrix[0].weight = weight.planes();
@@ -82,7 +82,8 @@ void check_traffic(DType dtype) {
 
   const std::size_t useful = op_case.constants[0].bytes.size();
   const std::size_t fetched = kSector * traffic_in(weight.memory, 0, weight.layout.bytes).sectors.size();
-  const std::size_t others = x.low.size() + x.high.size() + x.scales.size() + y.size() * sizeof(float);
+  const std::size_t others =
+      x.low.bytes().size() + x.high.bytes().size() + x.scales.bytes().size() + y.size() * sizeof(float);
   INFO(belay::to_string(dtype), ": ", useful, " bytes of weights, ", fetched, " fetched, ", others,
        " of x and y");
   CHECK(useful * 100 >= (fetched + others) * 90);
