@@ -31,6 +31,11 @@ class Placing {
     layer_kv_bytes_ =
         memory::kv_cache_bytes({1, config.n_kv_heads, config.head_dim, request.context, model.decoder.cache})
             .value_or(~std::uint64_t{0});
+    for (const graph::Node& node : model.decoder.body.nodes) {
+      if (node.layer >= 0) continue;
+      for (const graph::WeightId id : node.weights)
+        staying_.push_back(model.decoder.body.weights[id].data.data());
+    }
   }
 
   void place_layers(std::span<const NodeShare> nodes) {
@@ -62,11 +67,13 @@ class Placing {
   // What workspaces take is known when everything is bound; they hold another form of what scratch holds.
   static constexpr std::uint64_t kWithWorkspace = 2;
 
-  static void add(Share& share, const graph::Graph& graph, std::size_t index, const NodeShare& node) {
+  void add(Share& share, const graph::Graph& graph, std::size_t index, const NodeShare& node) const {
     share.whole = share.whole && node.headed;
     share.weights_bytes += node.bytes;
     for (const graph::WeightId id : graph.nodes[index].weights) {
-      if (graph.weights[id].home == graph::Home::kFile) share.replaced_bytes += graph.weights[id].data.size();
+      const graph::Weight& weight = graph.weights[id];
+      const bool stays = std::find(staying_.begin(), staying_.end(), weight.data.data()) != staying_.end();
+      if (weight.home == graph::Home::kFile && !stays) share.replaced_bytes += weight.data.size();
     }
   }
 
@@ -87,6 +94,7 @@ class Placing {
 
   const models::Model& model_;
   std::uint64_t layer_kv_bytes_ = 0;
+  std::vector<const std::byte*> staying_;  // weights that the host needs in any case: of the embedding
   DeviceUse use_;
 };
 

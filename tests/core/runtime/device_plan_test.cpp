@@ -14,7 +14,9 @@ constexpr std::uint64_t kPlenty = std::uint64_t{1} << 40U;
 // A model, and a device whose plugin heads every node and packs a weight into as many bytes as the file has.
 class Fixture {
  public:
-  Fixture() : path_("device_plan_test.gguf", {.layers = kLayers, .width = 128, .ffn = 512, .seed = 4}) {
+  explicit Fixture(bool tied = false)
+      : path_(tied ? "device_plan_tied.gguf" : "device_plan_test.gguf",
+              {.layers = kLayers, .width = 128, .ffn = 512, .tied = tied, .seed = 4}) {
     auto file = models::ModelFile::open(path_.path());
     REQUIRE(file.ok());
     file_.emplace(*std::move(file));
@@ -59,6 +61,8 @@ TEST_CASE("a device with room for all gets all layers and the head") {
   CHECK(use.replaced_bytes == use.weights_bytes);
   const DeviceUse just = f.place(f.offer(use.total()), {512, use.chunk, 0, false});
   CHECK(just.layers == kLayers);
+  CHECK(Fixture(true).place(f.offer(kPlenty)).replaced_bytes <
+        use.replaced_bytes);  // a tied head is the embedding, too
   CHECK(device_text(use).find("6 layers and the head") != std::string::npos);
 }
 
