@@ -69,6 +69,7 @@ Json tiers_json(const hardware::Memory& machine, const runtime::MemoryPlan& plan
     disk["method"] = layers->method.empty() ? Json(nullptr) : Json(layers->method);
     disk["bytes_per_pass"] = layers->pass_bytes;
     disk["bytes_read"] = layers->read_bytes;
+    disk["bytes_made"] = layers->made_bytes;
     disk["wait_s"] = layers->wait_s;
     disk["repaired_tiles"] = layers->repaired_tiles;
   }

@@ -40,7 +40,7 @@ TestEngine::TestEngine(const EngineSpec& spec) {
   policy.only = spec.plugins;
   const auto resolution = runtime::choose(machine(), *registry_, policy);
   REQUIRE_MESSAGE(resolution.ok(), (resolution.ok() ? std::string() : resolution.error().message));
-  auto file = models::ModelFile::open(spec.model, {.mmproj = spec.mmproj, .quantize = {}, .threads = 1});
+  auto file = models::ModelFile::open(spec.model, {.mmproj = spec.mmproj, .quantize = spec.quantize});
   REQUIRE_MESSAGE(file.ok(), (file.ok() ? std::string() : file.error().message));
   runtime::AssemblyOptions options;
   options.plan.context = spec.context;
@@ -50,11 +50,12 @@ TestEngine::TestEngine(const EngineSpec& spec) {
   options.threads = spec.threads;
   options.spill_folder =
       spec.spill_folder.empty() ? std::filesystem::path(BELAY_TEST_BINARY_DIR) / "spill" : spec.spill_folder;
+  options.making = spec.making;
   options.plugin_options = spec.plugin_options;
   auto assembly = runtime::Assembly::create(machine(), *registry_, *resolution, *std::move(file), options);
   REQUIRE_MESSAGE(assembly.ok(), (assembly.ok() ? std::string() : assembly.error().message));
   assembly_ = *std::move(assembly);
-  const Status bound = assembly_->engine().bind();
+  const Status bound = assembly_->bind();
   REQUIRE_MESSAGE(bound.ok(), (bound.ok() ? std::string() : bound.error().message));
   auto session = assembly_->engine().session(assembly_->pool(), stop_);
   REQUIRE(session.ok());

@@ -17,6 +17,7 @@ namespace belay::test {
 struct EngineSpec {
   std::filesystem::path model;
   std::optional<std::filesystem::path> mmproj = {};
+  std::optional<DType> quantize = {};
   std::vector<std::string> plugins = {};  // empty: all that this machine can run
   manifest::Level level = manifest::Level::kMinimal;
   std::vector<std::filesystem::path> further_folders = {};  // of plugins
@@ -27,6 +28,7 @@ struct EngineSpec {
   std::optional<std::uint64_t> memory_limit = {};  // beyond what the process holds already
   runtime::Engine::Relief relief = {};
   std::filesystem::path spill_folder = {};  // empty: one of the tests
+  runtime::MakingOptions making = {};
 };
 
 class TestEngine {
