@@ -168,9 +168,11 @@ Status TileFile::write_tile(const Part& part) {
 }
 
 Status TileFile::write(std::uint64_t offset, std::span<const std::byte> bytes) {
+  constexpr int kTries = 3;  // of what the disk refuses
+  int refused = 0;
   while (!bytes.empty()) {
     const std::int64_t wrote = options_.calls.write(fd_, bytes, offset);
-    if (wrote == -EINTR) continue;
+    if (wrote == -EINTR || (wrote == -EIO && ++refused < kTries)) continue;
     if (wrote <= 0)
       return trouble(format("cannot write at {}", offset), wrote == 0 ? EIO : static_cast<int>(-wrote));
     bytes = bytes.subspan(static_cast<std::size_t>(wrote));
