@@ -35,6 +35,10 @@ class TestEngine {
  public:
   // Fails the test case when anything on the way does.
   explicit TestEngine(const EngineSpec& spec);
+  // What generate() gives in an engine of its own, where anything on the way may fail.
+  [[nodiscard]] static Result<std::vector<std::int32_t>> try_generate(const EngineSpec& spec,
+                                                                      std::vector<std::int32_t> prompt,
+                                                                      std::uint64_t count);
 
   [[nodiscard]] runtime::Session& session() { return *session_; }
   [[nodiscard]] runtime::Assembly& assembly() { return *assembly_; }
@@ -45,6 +49,11 @@ class TestEngine {
   [[nodiscard]] std::vector<std::vector<float>> logits(const std::vector<std::int32_t>& tokens);
 
  private:
+  TestEngine() = default;
+  Status start(const EngineSpec& spec);
+  [[nodiscard]] Result<std::vector<std::int32_t>> tokens(std::vector<std::int32_t> prompt,
+                                                         std::uint64_t count);
+
   runtime::Stop stop_;
   std::unique_ptr<registry::Registry> registry_;
   std::unique_ptr<runtime::Assembly> assembly_;
