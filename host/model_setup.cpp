@@ -3,6 +3,7 @@
 #include "core/base/format.hpp"
 #include "core/monitoring/memory_use.hpp"
 #include "core/monitoring/pressure.hpp"
+#include "host/console.hpp"
 #include "host/paths.hpp"
 #include "host/signals.hpp"
 
@@ -20,7 +21,6 @@ Result<models::ModelFile> open_model(const Workbench& bench) {
   models::ModelOptions options;
   options.mmproj = settings.mmproj;
   options.quantize = settings.quantize;
-  options.threads = settings.threads.value_or(bench.profile.cpu.usable_cpus.value_or(1));
   return models::ModelFile::open(*path, options);
 }
 
@@ -75,6 +75,13 @@ Result<std::unique_ptr<runtime::Assembly>> assemble(Workbench& bench, models::Mo
   options.interrupted = &interrupted();
   options.plugin_options = bench.settings.plugin_options;
   options.spill_folder = cache_folder().value_or(std::filesystem::path());
+  if (!options.spill_folder.empty()) options.making.folder = options.spill_folder / "weights";
+  options.making.strict = bench.settings.strict;
+  options.making.on_weight = [](std::size_t done, std::size_t total) -> Status {
+    progress(format("making weight {} of {}", done + 1, total));
+    if (interrupted().load()) return Error{ErrorCode::kInterrupted, "interrupted"};
+    return {};
+  };
   return runtime::Assembly::create(bench.profile, bench.registry, bench.resolution, std::move(file), options);
 }
 

@@ -85,6 +85,7 @@ Json disk_tier(const runtime::MemoryPlan& plan, const DiskUse& use) {
     disk["method"] = layers->method.empty() ? Json(nullptr) : Json(layers->method);
     disk["bytes_per_pass"] = layers->pass_bytes;
     disk["bytes_read"] = layers->read_bytes;
+    disk["bytes_made"] = layers->made_bytes;
     disk["wait_s"] = layers->wait_s;
     disk["repaired_tiles"] = layers->repaired_tiles;
   }

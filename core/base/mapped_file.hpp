@@ -58,8 +58,8 @@ class MappedFile {
 void forget_pages(std::span<const std::byte> mapped);
 
 // Fills `to` with the bytes of a file from `offset` on, and leaves nothing of them in the system's cache. For
-// what must not depend on a mapping, which faults when its file gets shorter. kGeneral, naming file and
-// offset, when the file cannot be read there or ends before.
+// what must not depend on a mapping, which faults when its file gets shorter. What the disk refuses is tried
+// three times; then, or when the file ends before, kGeneral, naming file and offset.
 [[nodiscard]] Status read_range(const std::filesystem::path& path, std::uint64_t offset,
                                 std::span<std::byte> to);
 

@@ -82,13 +82,15 @@ void forget_pages(std::span<const std::byte> mapped) {
 }
 
 Status read_range(const std::filesystem::path& path, std::uint64_t offset, std::span<std::byte> to) {
+  constexpr int kTries = 3;  // of what a disk refuses
   const OpenFile file(path);
   if (file.fd() < 0) return system_error(ErrorCode::kGeneral, path, "cannot open");
   std::size_t done = 0;
+  int refused = 0;
   while (done < to.size()) {
     const ssize_t got =
         ::pread(file.fd(), to.data() + done, to.size() - done, static_cast<off_t>(offset + done));
-    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && (errno == EINTR || (errno == EIO && ++refused < kTries))) continue;
     if (got <= 0) {
       return fail(ErrorCode::kGeneral, "{}: cannot read {} bytes at {}: {}", printable(path.string(), 400),
                   to.size() - done, offset + done, got < 0 ? std::strerror(errno) : "the file ends before");

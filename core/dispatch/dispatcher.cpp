@@ -2,12 +2,13 @@
 
 #include "core/base/format.hpp"
 #include "core/base/log.hpp"
-#include "core/base/mapped_file.hpp"
+#include "core/base/passing_pages.hpp"
 #include "core/base/text.hpp"
 #include "core/dispatch/op_description.hpp"
 
 #include <algorithm>
 #include <cstring>
+#include <list>
 
 namespace belay::dispatch {
 namespace {
@@ -271,8 +272,9 @@ bool Dispatcher::is_to_pack(std::size_t index, const belay_packed_t& form) const
   return !has_weight_at(index, graph::Home::kMemory);
 }
 
-// Fills link.packed when the plugin wants a layout of its own. The file's pages are given back for it, so
-// that a healthy run keeps one copy of a weight; the next link of the chain reads the file again.
+// Fills link.packed when the plugin wants a layout of its own. The file's pages are given back for it, while
+// it is read and behind it, so that a healthy run keeps one copy of a weight; the next link of the chain
+// reads the file again.
 Status Dispatcher::pack(std::size_t index, const belay_op_t& op, const Compute& compute,
                         const belay_packed_t& form, Link& link) {
   if (form.layout != BELAY_LAYOUT_ROW && form.optional == 0 && has_weight_at(index, graph::Home::kRing))
@@ -281,13 +283,14 @@ Status Dispatcher::pack(std::size_t index, const belay_op_t& op, const Compute& 
   auto memory = packed_.take(form);
   if (!memory.ok()) return form.optional != 0 ? Status() : Status(memory.error());
   link.packed = *memory;
+  std::list<PassingPages> passing;
+  for (const graph::WeightId id : graph_.nodes[index].weights) {
+    if (graph_.weights[id].home == graph::Home::kFile) passing.emplace_back(graph_.weights[id].data);
+  }
   belay_error_t error = empty_error();
   const belay_status_t status =
       compute.table->pack(compute.instance, &op, link.packed.data(), link.packed.size(), &error);
   if (status != BELAY_OK) return plugin_error(ErrorCode::kNoPlugin, "pack", status, error);
-  for (const graph::WeightId id : graph_.nodes[index].weights) {
-    if (graph_.weights[id].home == graph::Home::kFile) forget_pages(graph_.weights[id].data);
-  }
   return {};
 }
 

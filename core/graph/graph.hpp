@@ -59,6 +59,7 @@ enum class Home {
   kMemory,  // made in memory: they stay
   kFile,    // in a mapped file: their memory can be given back, they stay readable
   kRing,    // in memory that they share with other weights: there while their node runs, and no longer
+  kUnmade,  // nobody's yet: they will be made of others, or are whenever they are needed
 };
 
 // Bytes in the layout of a model file. Not owned: they outlive the graph.

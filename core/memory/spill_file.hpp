@@ -40,7 +40,8 @@ class SpillFile {
   SpillFile& operator=(const SpillFile&) = delete;
   ~SpillFile();
 
-  // All of the bytes, or an error that names folder and offset: kOutOfMemory when the disk is full.
+  // All of the bytes, or an error that names folder and offset: kOutOfMemory when the disk is full. What the
+  // disk refuses is tried three times.
   [[nodiscard]] Status write(std::uint64_t offset, std::span<const std::byte> from);
   [[nodiscard]] Status read(std::uint64_t offset, std::span<std::byte> to);
 

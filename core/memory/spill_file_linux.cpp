@@ -14,6 +14,8 @@
 namespace belay::memory {
 namespace {
 
+constexpr int kTries = 3;  // of what the disk refuses
+
 bool is_full(int number) { return number == ENOSPC || number == EDQUOT || number == EFBIG; }
 
 // A file that never had a name, or, where the file system cannot do that, one whose name is gone at once.
@@ -118,9 +120,10 @@ Error SpillFile::trouble(const char* what, std::uint64_t offset, int number) con
 Status SpillFile::write(std::uint64_t offset, std::span<const std::byte> from) {
   const std::uint64_t begin = offset;
   const std::uint64_t bytes = from.size();
+  int refused = 0;
   while (!from.empty()) {
     const std::int64_t wrote = calls_.write(fd_, from, offset);
-    if (wrote == -EINTR || not_directly(wrote)) continue;
+    if (wrote == -EINTR || not_directly(wrote) || (wrote == -EIO && ++refused < kTries)) continue;
     if (wrote <= 0) return trouble("write", offset, wrote == 0 ? EIO : static_cast<int>(-wrote));
     from = from.subspan(static_cast<std::size_t>(wrote));
     offset += static_cast<std::uint64_t>(wrote);
@@ -132,9 +135,10 @@ Status SpillFile::write(std::uint64_t offset, std::span<const std::byte> from) {
 Status SpillFile::read(std::uint64_t offset, std::span<std::byte> to) {
   const std::uint64_t begin = offset;
   const std::uint64_t bytes = to.size();
+  int refused = 0;
   while (!to.empty()) {
     const std::int64_t got = calls_.read(fd_, to, offset);
-    if (got == -EINTR || not_directly(got)) continue;
+    if (got == -EINTR || not_directly(got) || (got == -EIO && ++refused < kTries)) continue;
     if (got <= 0) return trouble("read", offset, got == 0 ? EIO : static_cast<int>(-got));
     to = to.subspan(static_cast<std::size_t>(got));
     offset += static_cast<std::uint64_t>(got);

@@ -123,7 +123,7 @@ void TileHashes::expect(std::uint64_t offset, std::uint64_t bytes) {
   }
 }
 
-TileHashes::Tile* TileHashes::find(std::uint64_t offset) {
+const TileHashes::Tile* TileHashes::find(std::uint64_t offset) const {
   const auto at =
       std::lower_bound(tiles_.begin(), tiles_.end(), offset,
                        [](const Tile& tile, std::uint64_t wanted) { return tile.offset < wanted; });
@@ -138,6 +138,21 @@ bool TileHashes::check(std::uint64_t offset, const Xxh3& hash) {
     tile->known = grew_ = true;
   }
   return tile->hash == hash;
+}
+
+bool TileHashes::knows(std::uint64_t offset, std::uint64_t bytes) const {
+  for (std::uint64_t done = 0; done < bytes; done += kTileBytes) {
+    const Tile* tile = find(offset + done);
+    if (tile == nullptr || !tile->known) return false;
+  }
+  return true;
+}
+
+void TileHashes::learn(std::uint64_t offset, const Xxh3& hash) {
+  Tile* tile = find(offset);
+  if (tile == nullptr || (tile->known && tile->hash == hash)) return;
+  tile->hash = hash;
+  tile->known = grew_ = true;
 }
 
 Status TileHashes::keep() {

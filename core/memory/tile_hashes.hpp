@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace belay::memory {
@@ -28,6 +29,11 @@ class TileHashes {
   // remembered. The tile must be expected.
   [[nodiscard]] bool check(std::uint64_t offset, const Xxh3& hash);
 
+  // For who wrote the tiles rather than read them: whether all of an expected range are known, and what the
+  // tile at `offset` is from here on.
+  [[nodiscard]] bool knows(std::uint64_t offset, std::uint64_t bytes) const;
+  void learn(std::uint64_t offset, const Xxh3& hash);
+
   // Writes what is new, in one step. A model's folder may be read-only: the hashes then last as long as this
   // object.
   [[nodiscard]] Status keep();
@@ -45,7 +51,10 @@ class TileHashes {
 
   [[nodiscard]] std::vector<std::byte> encode() const;
   [[nodiscard]] Status decode(std::span<const std::byte> kept);
-  [[nodiscard]] Tile* find(std::uint64_t offset);
+  [[nodiscard]] const Tile* find(std::uint64_t offset) const;
+  [[nodiscard]] Tile* find(std::uint64_t offset) {
+    return const_cast<Tile*>(std::as_const(*this).find(offset));  // of this object, which is not const
+  }
 
   std::filesystem::path file_;
   std::uint64_t file_bytes_ = 0;

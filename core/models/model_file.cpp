@@ -78,7 +78,12 @@ std::optional<FilePlace> ModelFile::place_of(std::span<const std::byte> bytes) c
   if (gguf_) place = gguf_->place_of(bytes);
   if (!place && mmproj_) place = mmproj_->place_of(bytes);
   if (!place && folder_) place = folder_->place_of(bytes);
-  return place;
+  return place ? place : made_.place_of(bytes);
+}
+
+Result<std::string> ModelFile::make_weights(const MadeWeights::Options& options) {
+  const auto source_file = [this](std::span<const std::byte> bytes) { return place_of(bytes); };
+  return made_.make(tensors_, config_.name, source_file, options);
 }
 
 Result<tokenizer::HfTokenizer> ModelFile::vocabulary() const {

@@ -8,6 +8,7 @@
 #include "core/formats/gguf.hpp"
 #include "core/formats/safetensors_folder.hpp"
 #include "core/models/config.hpp"
+#include "core/models/made_weights.hpp"
 #include "core/models/tensors.hpp"
 #include "core/models/vision_config.hpp"
 #include "core/tokenizer/generation_config.hpp"
@@ -22,9 +23,9 @@ namespace belay::models {
 
 struct ModelOptions {
   std::optional<std::filesystem::path> mmproj = {};  // the vision part of a GGUF model
-  // The matrices of the decoder become blocks of this type while they are read (see quantize_weights.hpp).
+  // The matrices of the decoder are to become blocks of this type (see quantize_weights.hpp); make_weights()
+  // makes them.
   std::optional<DType> quantize = {};
-  std::size_t threads = 1;  // for that
 };
 
 class ModelFile {
@@ -41,6 +42,11 @@ class ModelFile {
   [[nodiscard]] const std::optional<VisionConfig>& vision() const { return vision_; }
   [[nodiscard]] const Tensors& tensors() const { return tensors_; }
   [[nodiscard]] Tensors& tensors() { return tensors_; }  // to replace some before graphs are built
+  // What --quantize asks for, if anything does.
+  [[nodiscard]] const MadeWeights& made() const { return made_; }
+  [[nodiscard]] MadeWeights& made() { return made_; }
+  // As MadeWeights::make.
+  [[nodiscard]] Result<std::string> make_weights(const MadeWeights::Options& options);
   // Where a tensor's bytes lie on the disk; nothing for what was made in memory.
   [[nodiscard]] std::optional<FilePlace> place_of(std::span<const std::byte> bytes) const;
   // How its makers want it sampled; nothing known of it means greedy.
@@ -70,6 +76,7 @@ class ModelFile {
   std::optional<formats::SafetensorsFolder> folder_;
   std::filesystem::path folder_path_;
   Tensors tensors_;
+  MadeWeights made_;  // of tensors_
 };
 
 }  // namespace belay::models

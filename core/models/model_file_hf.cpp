@@ -1,6 +1,5 @@
 // ModelFile from a Hugging Face folder.
 #include "core/base/format.hpp"
-#include "core/base/mapped_file.hpp"
 #include "core/base/text.hpp"
 #include "core/models/decoder.hpp"
 #include "core/models/hf_config.hpp"
@@ -14,19 +13,11 @@
 namespace belay::models {
 namespace {
 
-threading::PoolOptions pool_options(std::size_t threads) {
-  threading::PoolOptions options;
-  options.threads = static_cast<std::uint32_t>(threads);
-  return options;
-}
-
-// Adds tensors one by one, quantised where that is asked for.
+// Adds tensors one by one, to be quantised where that is asked for.
 class FolderReader {
  public:
-  FolderReader(const ModelOptions& options, Tensors& tensors, std::string_view name)
-      : quantize_(options.quantize), tensors_(tensors), name_(name) {
-    if (quantize_) pool_.emplace(pool_options(options.threads));
-  }
+  FolderReader(const ModelOptions& options, Tensors& tensors, MadeWeights& made, std::string_view name)
+      : quantize_(options.quantize), tensors_(tensors), made_(made), name_(name) {}
 
   Status add(std::string name, const formats::TensorView& tensor) {
     if (name == kPatchWeight) return add_patch_weight(tensors_, tensor, name_);
@@ -38,17 +29,14 @@ class FolderReader {
     const graph::Shape shape(tensor.shape.begin(), tensor.shape.end());
     const DType to = quantize_ ? quantized_type(name, shape, tensor.dtype, *quantize_) : tensor.dtype;
     if (to == tensor.dtype) return tensors_.add(std::move(name), tensor);
-    BELAY_TRY_ASSIGN(const std::span<std::byte> room, tensors_.make(name, to, shape));
-    BELAY_TRY(models::quantize({std::move(name), tensor.dtype, shape, tensor.data}, to, room, *pool_));
-    forget_pages(tensor.data);
-    return {};
+    return made_.declare(tensors_, std::move(name), tensor, to);
   }
 
  private:
   std::optional<DType> quantize_;
   Tensors& tensors_;
+  MadeWeights& made_;
   std::string_view name_;
-  std::optional<threading::Pool> pool_;
 };
 
 }  // namespace
@@ -74,7 +62,7 @@ Result<ModelFile> ModelFile::from_folder(const std::filesystem::path& folder, co
 }
 
 Status ModelFile::read_folder(const ModelOptions& options, bool tied) {
-  FolderReader reader(options, tensors_, name_);
+  FolderReader reader(options, tensors_, made_, name_);
   const std::span<const std::uint32_t> levels =
       vision_ ? std::span<const std::uint32_t>(vision_->deepstack_layers) : std::span<const std::uint32_t>();
   for (const formats::TensorView& tensor : folder_->tensors()) {

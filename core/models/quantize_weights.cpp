@@ -20,6 +20,7 @@ struct Work {
   const graph::Weight& weight;
   DType to;
   std::span<std::byte> out;
+  std::uint64_t first_row;
   std::mutex mutex = {};
   Status status = {};
 };
@@ -31,7 +32,8 @@ Status quantize_rows(Work& work, std::uint64_t begin, std::uint64_t end) {
   std::vector<float> row(columns);
   for (std::uint64_t r = begin; r < end; ++r) {
     BELAY_TRY(formats::to_f32(work.weight.dtype, work.weight.data.subspan(r * from_bytes, from_bytes), row));
-    BELAY_TRY(formats::quantize_row(work.to, row, work.out.subspan(r * to_bytes, to_bytes), r));
+    BELAY_TRY(
+        formats::quantize_row(work.to, row, work.out.subspan(r * to_bytes, to_bytes), work.first_row + r));
   }
   return {};
 }
@@ -51,8 +53,9 @@ DType quantized_type(std::string_view name, const graph::Shape& shape, DType fro
   return fits(DType::kQ8_0, shape) ? DType::kQ8_0 : from;
 }
 
-Status quantize(const graph::Weight& weight, DType to, std::span<std::byte> out, threading::Pool& pool) {
-  Work work{weight, to, out};
+Status quantize(const graph::Weight& weight, DType to, std::span<std::byte> out, threading::Pool& pool,
+                std::uint64_t first_row) {
+  Work work{weight, to, out, first_row};
   const auto body = [](void* user, std::uint64_t begin, std::uint64_t end, std::uint32_t) {
     Work& shared = *static_cast<Work*>(user);
     Status done = quantize_rows(shared, begin, end);

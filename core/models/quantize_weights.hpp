@@ -27,9 +27,9 @@ namespace belay::models {
                                    DType wanted);
 
 // The rows of `weight` (f32, f16 or bf16) as `to`, on all threads of the pool; `out` has the bytes for it.
-// kBadInput, naming the tensor, when a value is not finite.
+// kBadInput, naming the tensor and the row, counted from `first_row`, when a value is not finite.
 [[nodiscard]] Status quantize(const graph::Weight& weight, DType to, std::span<std::byte> out,
-                              threading::Pool& pool);
+                              threading::Pool& pool, std::uint64_t first_row = 0);
 
 // The matrices of a vision encoder as Q8_0, which multiply faster than floats. They are declared at once, so
 // that a plan counts them, and made when the encoder is first needed: who shows no image does not wait for

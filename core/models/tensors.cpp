@@ -45,7 +45,8 @@ Status Tensors::add_f32(std::string name, const formats::TensorView& tensor) {
   return fail(converted.error().code, "tensor \"{}\": {}", label, converted.error().message);
 }
 
-Result<std::span<std::byte>> Tensors::make(std::string name, DType dtype, graph::Shape shape) {
+Result<std::span<std::byte>> Tensors::make(std::string name, DType dtype, graph::Shape shape,
+                                           graph::Home home) {
   CheckedU64 bytes(row_bytes(dtype, static_cast<std::uint64_t>(shape.back())).value_or(0));
   for (std::size_t i = 0; i + 1 < shape.size(); ++i) bytes = bytes * static_cast<std::uint64_t>(shape[i]);
   if (!bytes.value())
@@ -53,9 +54,15 @@ Result<std::span<std::byte>> Tensors::make(std::string name, DType dtype, graph:
   BELAY_TRY_ASSIGN(memory::Buffer buffer, memory::Buffer::allocate(*bytes.value(), name));
   const std::span<std::byte> room(buffer.data(), buffer.size());
   made_.push_back(std::move(buffer));
-  graph::Weight weight{name, dtype, std::move(shape), room};
+  graph::Weight weight{name, dtype, std::move(shape), room, home};
   by_name_.insert_or_assign(std::move(name), std::move(weight));
   return room;
+}
+
+void Tensors::place(std::string_view name, std::span<const std::byte> data, graph::Home home) {
+  graph::Weight& weight = by_name_.find(name)->second;
+  weight.data = data;
+  weight.home = home;
 }
 
 const graph::Weight* Tensors::find(std::string_view name) const {

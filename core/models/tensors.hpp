@@ -23,7 +23,10 @@ class Tensors {
   // As f32: a view where the file has f32, else converted. kBadInput for a type that is no plain float.
   [[nodiscard]] Status add_f32(std::string name, const formats::TensorView& tensor);
   // Room for a tensor that the caller fills in.
-  [[nodiscard]] Result<std::span<std::byte>> make(std::string name, DType dtype, graph::Shape shape);
+  [[nodiscard]] Result<std::span<std::byte>> make(std::string name, DType dtype, graph::Shape shape,
+                                                  graph::Home home = graph::Home::kMemory);
+  // Says where a tensor lies that was unmade: as many bytes as before.
+  void place(std::string_view name, std::span<const std::byte> data, graph::Home home);
 
   [[nodiscard]] const graph::Weight* find(std::string_view name) const;
   [[nodiscard]] const std::map<std::string, graph::Weight, std::less<>>& all() const { return by_name_; }

@@ -1,9 +1,10 @@
 #include "core/monitoring/memory_use.hpp"
 
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <fstream>
+#include <sstream>
+#include <string>
 
 namespace belay::monitoring {
 
@@ -16,10 +17,16 @@ std::optional<std::uint64_t> rss_bytes() {
   return resident * static_cast<std::uint64_t>(page);
 }
 
+// Not getrusage's, which begins with the memory of whoever started this program.
 std::optional<std::uint64_t> peak_rss_bytes() {
-  rusage use = {};
-  if (::getrusage(RUSAGE_SELF, &use) != 0 || use.ru_maxrss <= 0) return std::nullopt;
-  return static_cast<std::uint64_t>(use.ru_maxrss) * 1024;  // Linux counts in KiB
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    std::istringstream words(line);
+    std::string name;
+    std::uint64_t kib = 0;
+    if (words >> name >> kib && name == "VmHWM:") return kib * 1024;
+  }
+  return std::nullopt;
 }
 
 }  // namespace belay::monitoring

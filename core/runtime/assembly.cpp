@@ -81,6 +81,7 @@ Result<std::unique_ptr<Assembly>> Assembly::create(const hardware::Profile& prof
                                                    const resolver::Resolution& resolution,
                                                    models::ModelFile file, const AssemblyOptions& options) {
   std::unique_ptr<Assembly> assembly(new Assembly(registry, std::move(file)));
+  assembly->making_ = options.making;
   const auto optimizations = resolver::ids_of(resolution.optimizations);
   BELAY_TRY_ASSIGN(assembly->vision_blocks_, declare_vision_blocks(assembly->file_, optimizations));
   BELAY_TRY_ASSIGN(assembly->model_, models::build_model(assembly->file_, cache_dtype(optimizations)));
@@ -146,7 +147,10 @@ Prediction Assembly::predict() {
     const auto streamed = std::find_if(body.nodes.begin(), body.nodes.end(), [&](const graph::Node& node) {
       return can_stream(body, node) && static_cast<std::size_t>(node.layer) >= layers.pinned;
     });
-    const auto place = file_.place_of(body.weights[streamed->weights[0]].data);
+    const graph::Weight& weight = body.weights[streamed->weights[0]];
+    // What is not made yet is measured where its source lies.
+    const models::MadeWeight* made = file_.made().find(weight.name);
+    const auto place = file_.place_of(made != nullptr ? made->source.data : weight.data);
     constexpr std::uint64_t kMeasured = std::uint64_t{256} << 20U;
     if (place)
       speeds.disk =

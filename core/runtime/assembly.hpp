@@ -13,6 +13,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -21,12 +22,22 @@
 
 namespace belay::runtime {
 
+// How weights are made that no file of the model has in the wanted type.
+struct MakingOptions {
+  // Called before each of them; may be empty.
+  std::function<Status(std::size_t done, std::size_t total)> on_weight = {};
+  std::filesystem::path folder = {};  // for those that are streamed; empty: there is none
+  memory::TileFile::Options cache = {};
+  bool strict = false;  // when they cannot be kept there
+};
+
 struct AssemblyOptions {
   PlanOptions plan;
   dispatch::DispatchOptions dispatch;
   std::uint32_t threads = 0;           // 0: as many as CPUs are usable
   std::filesystem::path spill_folder;  // for a KV cache that has no place in memory
-  Engine::Relief relief;               // when memory gets short
+  MakingOptions making;
+  Engine::Relief relief;  // when memory gets short
   const std::atomic<bool>* interrupted = nullptr;
   std::map<std::string, std::string, std::less<>> plugin_options;  // "id.key" to value
 };
@@ -53,6 +64,8 @@ class Assembly {
   [[nodiscard]] const models::Decoder& decoder() const { return model_.decoder; }
   [[nodiscard]] threading::Pool& pool() { return *pool_; }
   [[nodiscard]] Engine& engine() { return *engine_; }
+  // Makes the weights that are to be made, packs and binds. Then sessions may be made.
+  [[nodiscard]] Status bind();
   // What the plan's decoding will reach on this machine; measures its memory and, when layers are streamed,
   // its disk, which takes some tenths of a second. Before the engine is bound.
   [[nodiscard]] Prediction predict();
@@ -66,11 +79,14 @@ class Assembly {
   void choose_storage(std::span<const manifest::Manifest* const> selected);
   Status size_memory(const PlanOptions& wanted);
   void prepare_streaming(const AssemblyOptions& options);
+  Status make_weights();
+  Status note_unkept(const std::string& trouble);
   [[nodiscard]] std::unique_ptr<registry::HostServices> make_services(const hardware::Profile& profile,
                                                                       const AssemblyOptions& options) const;
 
   registry::Registry& registry_;
   models::ModelFile file_;
+  MakingOptions making_;
   std::optional<models::VisionBlocks> vision_blocks_;  // of file_
   models::Model model_;
   std::unique_ptr<threading::Pool> pool_;

@@ -97,9 +97,15 @@ Status Engine::bind() {
   const memory::LayerPlacement& layers = plan_.memory.layers;
   if (layers.streamed_bytes > 0)
     BELAY_TRY(weights_->lay_out({.first_layer = layers.pinned, .ring_bytes = layers.ring_bytes}));
-  // The head first: its matrix is the largest, and while it is packed it is there twice.
-  BELAY_TRY(head_.bind(kHeadRows));
-  BELAY_TRY(body_.bind(plan_.memory.chunk));
+  const auto is_unmade = [](const graph::Weight& weight) { return weight.home == graph::Home::kUnmade; };
+  if (std::ranges::any_of(model_.decoder.body.weights, is_unmade) ||
+      std::ranges::any_of(model_.decoder.head.weights, is_unmade))
+    return fail(ErrorCode::kGeneral, "weights that are to be made were not: Assembly::bind() does that");
+  const auto pack =
+      plan_.memory.may_pack_made ? dispatch::Dispatcher::Pack::kAll : dispatch::Dispatcher::Pack::kFromFiles;
+  // The head first: its matrix is the largest, and nothing else has its memory yet.
+  BELAY_TRY(head_.bind(kHeadRows, pack));
+  BELAY_TRY(body_.bind(plan_.memory.chunk, pack));
   plan_.memory.use.packed_bytes = body_.bytes() + head_.bytes();
   return {};
 }

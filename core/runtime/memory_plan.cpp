@@ -23,6 +23,19 @@ std::uint64_t streamable_bytes(const models::Decoder& decoder, std::size_t first
   return bytes;
 }
 
+// Of all matrices that are to be made, and may be packed then.
+std::uint64_t unmade_bytes(const models::Decoder& decoder) {
+  std::uint64_t bytes = 0;
+  for (const graph::Graph* graph : {&decoder.body, &decoder.head}) {
+    for (const graph::Node& node : graph->nodes) {
+      if (node.op != graph::Op::kLinear) continue;
+      const graph::Weight& weight = graph->weights[node.weights[0]];
+      bytes += weight.home == graph::Home::kUnmade ? weight.data.size() : 0;
+    }
+  }
+  return bytes;
+}
+
 // What each layer's matrices take in a ring, from one layer on.
 std::vector<memory::LayerBytes> layer_bytes(const models::Decoder& decoder, std::size_t first_layer) {
   std::vector<memory::LayerBytes> layers(decoder.config.n_layers);
@@ -57,7 +70,8 @@ class Fit {
     for (const memory::LayerBytes& layer : layers_) plan_.layers.pinned_bytes += layer.all;
     for (const std::uint64_t chunk : chunks_) {
       set_chunk(chunk);
-      if (!options_.memory_limit || plan_.use.total() <= *options_.memory_limit) return true;
+      plan_.may_pack_made = fits(unmade_bytes(model_.decoder));
+      if (fits(0)) return true;
     }
     return false;
   }
@@ -97,20 +111,22 @@ class Fit {
     plan_.kv_spilled_bytes = *on_disk;
   }
 
+  // Whether that much more than the plan has fits the limit.
+  [[nodiscard]] bool fits(std::uint64_t more) const {
+    return !options_.memory_limit || plan_.use.total() + more <= *options_.memory_limit;
+  }
+
   // What did not fit: with the smallest step.
   [[nodiscard]] Error refusal() {
     set_chunk(*std::min_element(chunks_.begin(), chunks_.end()));
     return fail(ErrorCode::kOutOfMemory,
                 "the plan needs {}, more than the {}: {}; raise --memory-limit, shorten the "
-                "context or take a smaller model{}",
+                "context or take a smaller model",
                 mib(plan_.use.total()),
                 options_.limit_is_set
                     ? format("limit of {}", mib(*options_.memory_limit))
                     : format("{} that this machine has to give", mib(*options_.memory_limit)),
-                memory_text(plan_),
-                options_.may_stream && streamable_ == 0
-                    ? "; weights made by --quantize cannot be streamed: write them with `belay convert` first"
-                    : "");
+                memory_text(plan_));
   }
 
   [[nodiscard]] const MemoryPlan& plan() const { return plan_; }

@@ -49,6 +49,7 @@ struct MemoryPlan {
   DType cache = DType::kF32;
   MemoryUse whole;  // what it was made of: everything in memory, no scratch yet
   MemoryUse use;
+  bool may_pack_made = true;  // weights made in memory may stand there twice, packed and as they were made
   memory::LayerPlacement layers;                // in memory, or streamed from the tier "disk"
   std::vector<memory::LayerBytes> layer_bytes;  // of each layer, by what can be streamed; empty: none may be
   std::uint64_t kv_spilled_bytes = 0;           // that the KV cache takes there when the context is full

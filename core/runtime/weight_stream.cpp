@@ -27,8 +27,9 @@ std::span<std::byte> tile_of(std::span<std::byte> content, std::size_t tile) {
 }  // namespace
 
 bool can_stream(const graph::Graph& graph, const graph::Node& node) {
-  return node.op == graph::Op::kLinear && node.layer >= 0 &&
-         graph.weights[node.weights[0]].home == graph::Home::kFile;
+  if (node.op != graph::Op::kLinear || node.layer < 0) return false;
+  const graph::Home home = graph.weights[node.weights[0]].home;
+  return home == graph::Home::kFile || home == graph::Home::kUnmade;
 }
 
 WeightStream::~WeightStream() {
@@ -53,7 +54,7 @@ void WeightStream::go_home() {
     item.read.end();
     graph::Weight& weight = graph_.weights[graph_.nodes[item.node].weights[0]];
     weight.data = item.home;
-    weight.home = graph::Home::kFile;
+    weight.home = item.file == kNoFile ? graph::Home::kUnmade : graph::Home::kFile;
   }
   items_.clear();
   if (parts_.storage != nullptr && prepared_) parts_.storage->prepare({});
@@ -70,18 +71,22 @@ Status WeightStream::collect(std::size_t first_layer) {
   for (std::size_t n = 0; n < graph_.nodes.size(); ++n) {
     const graph::Node& node = graph_.nodes[n];
     if (!can_stream(graph_, node) || static_cast<std::size_t>(node.layer) < first_layer) continue;
-    const std::span<const std::byte> bytes = graph_.weights[node.weights[0]].data;
-    const auto place = parts_.file.place_of(bytes);
-    if (!place) return fail(ErrorCode::kGeneral, "{}: its weight lies in no file of the model", node.name);
+    const graph::Weight& weight = graph_.weights[node.weights[0]];
+    const std::span<const std::byte> bytes = weight.data;
     Item item;
     item.node = n;
     item.home = bytes;
-    item.file = file_of(place->file);
-    item.offset = place->offset;
-    item.lead = place->offset - round_down(place->offset);
+    item.made = parts_.file.made().find(weight.name);
+    if (const auto place = parts_.file.place_of(bytes)) {
+      item.file = file_of(place->file);
+      item.offset = place->offset;
+      item.lead = place->offset - round_down(place->offset);
+      files_[item.file].hashes.expect(item.offset, bytes.size());
+    } else if (item.made == nullptr) {
+      return fail(ErrorCode::kGeneral, "{}: its weight lies in no file of the model", node.name);
+    }
     item.slot_bytes = round_up(item.lead + bytes.size());
     item_of_[n] = items_.size();
-    files_[item.file].hashes.expect(item.offset, bytes.size());
     most_tiles = std::max<std::size_t>(most_tiles, bytes.size() / memory::TileHashes::kTileBytes + 1);
     use_.pass_bytes += bytes.size();
     items_.push_back(std::move(item));
@@ -154,6 +159,7 @@ void WeightStream::read_ahead() {
 
 // A plugin that cannot even start leaves the item to be read when it is needed.
 void WeightStream::start(Item& item) {
+  if (item.file == kNoFile) return;
   File& file = files_[item.file];
   if (!file.storage) return;
   const std::uint64_t begin = item.offset - item.lead;
@@ -176,6 +182,7 @@ Status WeightStream::bring(std::size_t node, const Stop& stop) {
   const auto begin = Clock::now();
   BELAY_TRY(arrive(item, stop));
   use_.wait_s += std::chrono::duration<double>(Clock::now() - begin).count();
+  if (item.file == kNoFile) return {};
   use_.read_bytes += item.content.size();
   return verify(item);
 }
@@ -189,24 +196,38 @@ void WeightStream::release(std::size_t node) {
 }
 
 Status WeightStream::arrive(Item& item, const Stop& stop) {
+  if (item.file == kNoFile) return make(item);
   const File& file = files_[item.file];
   if (file.storage) {
     dispatch::Trouble trouble;
     BELAY_TRY(item.read.arrive(*parts_.storage, stop, trouble));
     if (!trouble) return {};
-    BELAY_TRY(fell_back(*trouble));
+    BELAY_TRY(fell_back(*trouble, parts_.storage->id(), "core"));
   }
   // The last link of the chain: the core, which reads when the bytes are needed.
-  return read_range(file.path, item.offset, item.content);
+  Status read = read_range(file.path, item.offset, item.content);
+  if (read.ok() || item.made == nullptr) return read;
+  return make_after(item, {BELAY_IO, BELAY_SCOPE_OP, read.error().message});
 }
 
-Status WeightStream::fell_back(const dispatch::Failure& failure) {
+Status WeightStream::make(const Item& item) {
+  use_.made_bytes += item.content.size();
+  return parts_.file.made().make_again(*item.made, item.content, parts_.pool);
+}
+
+// Where the file of what was made does not have it any more.
+Status WeightStream::make_after(const Item& item, const dispatch::Failure& failure) {
+  BELAY_TRY(fell_back(failure, "cache", "source"));
+  return make(item);
+}
+
+Status WeightStream::fell_back(const dispatch::Failure& failure, std::string_view from, std::string_view to) {
   if (strict_) {
     return fail(ErrorCode::kFallbackForbidden,
-                "reading weights failed on {}: {}; --strict forbids a fallback", parts_.storage->id(),
+                "reading weights failed on {}: {}; --strict forbids a fallback", from,
                 dispatch::text(failure));
   }
-  parts_.fallbacks.record("weights", parts_.storage->id(), "core", failure);
+  parts_.fallbacks.record("weights", from, to, failure);
   return {};
 }
 
@@ -238,16 +259,20 @@ Status WeightStream::repair(const Item& item, std::size_t tile) {
   File& file = files_[item.file];
   const std::span<std::byte> bytes = tile_of(item.content, tile);
   const std::uint64_t offset = item.offset + tile * memory::TileHashes::kTileBytes;
-  if (file.storage) {
-    BELAY_TRY(fell_back({BELAY_CORRUPT, BELAY_SCOPE_OP,
-                         format("{}: the {} bytes at {} arrived with other content than before",
-                                file.path.string(), bytes.size(), offset)}));
-  }
+  const dispatch::Failure failure = {BELAY_CORRUPT, BELAY_SCOPE_OP,
+                                     format("{}: the {} bytes at {} arrived with other content than before",
+                                            file.path.string(), bytes.size(), offset)};
+  if (file.storage) BELAY_TRY(fell_back(failure, parts_.storage->id(), "core"));
   for (int attempt = 1; attempt < kTries; ++attempt) {
-    BELAY_TRY(read_range(file.path, offset, bytes));
-    if (!file.hashes.check(offset, xxh3(bytes))) continue;
+    Status read = read_range(file.path, offset, bytes);
+    if (!read.ok() && item.made == nullptr) return read;
+    if (!read.ok() || !file.hashes.check(offset, xxh3(bytes))) continue;
     ++use_.repaired_tiles;
     return {};
+  }
+  if (item.made != nullptr) {
+    ++use_.repaired_tiles;
+    return make_after(item, failure);
   }
   return fail(
       ErrorCode::kBadInput,

@@ -1,7 +1,8 @@
 // The weights that have no place in memory: they are read from the model's files while it runs, in the order
 // in which a pass over the graph needs them, into a ring, ahead of the computation. A storage plugin reads;
 // where it fails, the core reads itself. What arrives is checked against the hashes of its first reading just
-// before it is used.
+// before it is used. A weight that was made of others (models/made_weights.hpp) is made again where its file
+// has other bytes, or where it has no file.
 //
 // Everything is allocated when the streaming begins, not while it goes on. One thread at a time.
 #pragma once
@@ -37,11 +38,13 @@ struct StreamUse {
   std::uint64_t ring_bytes = 0;
   std::uint64_t pass_bytes = 0;      // of the streamed weights
   std::uint64_t read_bytes = 0;      // read and used
-  std::uint64_t repaired_tiles = 0;  // that arrived wrong and were read again
+  std::uint64_t made_bytes = 0;      // made of the model's own weights, and used
+  std::uint64_t repaired_tiles = 0;  // that arrived wrong and were read, or made, again
   double wait_s = 0;                 // that the computation stood still for the disk
 };
 
-// Whether a node's weight can be streamed: a matrix of a layer, in a file. Pure.
+// Whether a node's weight can be streamed: a matrix of a layer, in a file, or one that is still to be made.
+// Pure.
 [[nodiscard]] bool can_stream(const graph::Graph& graph, const graph::Node& node);
 
 class WeightStream {
@@ -51,7 +54,7 @@ class WeightStream {
   static constexpr std::uint64_t kRoomAround = 2 * kBlockBytes;
 
   struct Parts {
-    const models::ModelFile& file;
+    models::ModelFile& file;
     dispatch::Storage* storage;  // may be null: then the core reads, and nothing is ahead
     dispatch::FallbackLog& fallbacks;
     threading::Pool& pool;
@@ -84,6 +87,7 @@ class WeightStream {
   [[nodiscard]] const StreamUse& use() const { return use_; }
 
  private:
+  static constexpr std::size_t kNoFile = ~std::size_t{0};
   struct File {
     std::filesystem::path path;
     std::optional<dispatch::StorageFile> storage;
@@ -93,8 +97,9 @@ class WeightStream {
   // A weight on its way around the ring.
   struct Item {
     std::size_t node = 0;
-    std::span<const std::byte> home;  // in the mapped file
-    std::size_t file = 0;
+    std::span<const std::byte> home;           // in the mapped file, when it has one
+    const models::MadeWeight* made = nullptr;  // what it is made of, when it is
+    std::size_t file = kNoFile;
     std::uint64_t offset = 0;  // in the file
     std::uint64_t lead = 0;    // bytes of the block before it
     std::uint64_t slot_bytes = 0;
@@ -113,9 +118,11 @@ class WeightStream {
   void start(Item& item);
   void restart(std::size_t item);
   Status arrive(Item& item, const Stop& stop);
+  Status make(const Item& item);
+  Status make_after(const Item& item, const dispatch::Failure& failure);
   Status verify(Item& item);
   Status repair(const Item& item, std::size_t tile);
-  Status fell_back(const dispatch::Failure& failure);
+  Status fell_back(const dispatch::Failure& failure, std::string_view from, std::string_view to);
 
   graph::Graph& graph_;
   Parts parts_;

@@ -107,7 +107,7 @@ Result<int> bench_command(Options& options) {
   BELAY_TRY_ASSIGN(const std::optional<Picture> picture, draw_picture(options, settings, file));
   const Needs needs = {settings.text.context(), picture ? picture->grid.patches() : 0};
   BELAY_TRY_ASSIGN(const auto assembly, assemble(bench, std::move(file), needs, {.trace = trace.trace()}));
-  BELAY_TRY(assembly->engine().bind());
+  BELAY_TRY(assembly->bind());
   const runtime::Stop stop = make_stop(bench.settings);
   BELAY_TRY_ASSIGN(const Measurements measured, measure(*assembly, stop, settings, picture));
   BELAY_TRY(trace.write());

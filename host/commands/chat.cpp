@@ -38,7 +38,7 @@ class Chat {
     sampler_.emplace(sampling);
     BELAY_TRY_ASSIGN(tokenizer_, file.make_tokenizer());
     BELAY_TRY_ASSIGN(assembly_, assemble(bench_, std::move(file), {}, {}));
-    BELAY_TRY(assembly_->engine().bind());
+    BELAY_TRY(assembly_->bind());
     BELAY_TRY_ASSIGN(session_, assembly_->engine().session(assembly_->pool(), stop_));
     progress("");
     say(format("[{}; /help lists what you can type]", assembly_->file().config().name));

@@ -57,7 +57,7 @@ class Side {
                   assembled.error().message);
     }
     BELAY_TRY_ASSIGN(assembly_, std::move(assembled));
-    BELAY_TRY(assembly_->engine().bind());
+    BELAY_TRY(assembly_->bind());
     BELAY_TRY_ASSIGN(session_, assembly_->engine().session(assembly_->pool(), stop));
     return {};
   }

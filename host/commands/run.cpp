@@ -73,7 +73,7 @@ class Run {
     BELAY_TRY_ASSIGN(assembly_, assemble(bench_, std::move(file), {context, most_patches(pictures_)},
                                          {.trace = trace_.trace()}));
     progress("binding the plugins");
-    BELAY_TRY(assembly_->engine().bind());
+    BELAY_TRY(assembly_->bind());
     progress("");
     if (settings_.explain) {
       say_machine(bench_.profile);

@@ -94,6 +94,12 @@ class Commands(ProgramTest):
                 with self.subTest(machine=name):
                     self.assertEqual(self.belay("plan", "--hardware", expected, "--json").code, 0)
 
+    def test_the_peak_is_the_programs_own(self):
+        """Not that of who started it."""
+        held = b"x" * (512 << 20)
+        answer = self.belay("run", "--model", MODEL, "--prompt", "Hello", "--max-tokens", "2", "--json").json()
+        self.assertLess(answer["peak_rss_bytes"], len(held))
+
     def test_run(self):
         case = golden("llama_a_mixed__text")
         answer = self.belay("run", "--model", MODEL, "--prompt", case["messages"][0][1], "--level", "minimal", "--max-tokens", "32",

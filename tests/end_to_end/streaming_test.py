@@ -7,12 +7,12 @@ import shutil
 import subprocess
 import unittest
 
-from program import BELAY, GOLDENS, ProgramTest
+from program import BELAY, ProgramTest
 
 MAKE_MODEL = os.environ["BELAY_TEST_MAKE_MODEL"]
 # Parts of the weights that have no room. Of the four layers one or none stays beside a ring of two others; then the ring is of two matrices.
 # Each lies as far as can be from where the plan changes: what the program itself holds varies by a MiB.
-SHORTAGES = (0.22, 0.38, 0.75)
+SHORTAGES = (0.17, 0.37, 0.7)
 ALL_STREAMED = SHORTAGES[-1]
 
 
@@ -26,7 +26,7 @@ class Streaming(ProgramTest):
         super().setUpClass()
         cls.residents = {}
         cls.model = os.path.join(cls.home, "model.gguf")
-        subprocess.run([MAKE_MODEL, "--shape", "small", "--type", "q8_0", "--out", cls.model], check=True, capture_output=True)
+        subprocess.run([MAKE_MODEL, "--shape", "small", "--type", "f16", "--out", cls.model], check=True, capture_output=True)
         with open(cls.model, "ab") as file:
             file.write(bytes(4096))  # so that no weight lies in the last block
 
@@ -146,12 +146,6 @@ class Streaming(ProgramTest):
         resident = self.resident()
         for _ in range(2):
             self.assert_streamed(self.run_model(*self.limit(resident, ALL_STREAMED), model=model), resident)
-
-    def test_weights_that_are_quantised_while_they_are_read_have_no_place_on_the_disk(self):
-        folder = {"model": os.path.join(GOLDENS, "vl_b")}
-        limit = str(tier(self.run_model("--quantize", "q8_0", **folder), "host")["program_bytes"])
-        result = self.belay(*self.words("--quantize", "q8_0", "--memory-limit", limit, **folder))
-        self.assert_error(result, 6, "the plan needs", "more than the limit of")
 
 
 if __name__ == "__main__":

@@ -37,15 +37,18 @@ registry::Registry make_registry(const EngineSpec& spec) {
 }  // namespace
 
 TestEngine::TestEngine(const EngineSpec& spec) {
+  const Status started = start(spec);
+  REQUIRE_MESSAGE(started.ok(), (started.ok() ? std::string() : started.error().message));
+}
+
+Status TestEngine::start(const EngineSpec& spec) {
   registry_ = std::make_unique<registry::Registry>(make_registry(spec));
   resolver::Policy policy;
   policy.level = spec.level;
   policy.only = spec.plugins;
   const hardware::Profile machine = machine_with(spec.gpus);
-  const auto resolution = runtime::choose(machine, *registry_, policy);
-  REQUIRE_MESSAGE(resolution.ok(), (resolution.ok() ? std::string() : resolution.error().message));
-  auto file = models::ModelFile::open(spec.model, {.mmproj = spec.mmproj, .quantize = {}, .threads = 1});
-  REQUIRE_MESSAGE(file.ok(), (file.ok() ? std::string() : file.error().message));
+  BELAY_TRY_ASSIGN(const auto resolution, runtime::choose(machine, *registry_, policy));
+  BELAY_TRY_ASSIGN(auto file, models::ModelFile::open(spec.model, {spec.mmproj, spec.quantize}));
   runtime::AssemblyOptions options;
   options.plan.context = spec.context;
   options.plan.memory_limit = spec.memory_limit;
@@ -54,25 +57,36 @@ TestEngine::TestEngine(const EngineSpec& spec) {
   options.threads = spec.threads;
   options.spill_folder =
       spec.spill_folder.empty() ? std::filesystem::path(BELAY_TEST_BINARY_DIR) / "spill" : spec.spill_folder;
+  options.making = spec.making;
   options.plugin_options = spec.plugin_options;
-  auto assembly = runtime::Assembly::create(machine, *registry_, *resolution, *std::move(file), options);
-  REQUIRE_MESSAGE(assembly.ok(), (assembly.ok() ? std::string() : assembly.error().message));
-  assembly_ = *std::move(assembly);
-  const Status bound = assembly_->engine().bind();
-  REQUIRE_MESSAGE(bound.ok(), (bound.ok() ? std::string() : bound.error().message));
-  auto session = assembly_->engine().session(assembly_->pool(), stop_);
-  REQUIRE(session.ok());
-  session_ = *std::move(session);
+  BELAY_TRY_ASSIGN(assembly_,
+                   runtime::Assembly::create(machine, *registry_, resolution, std::move(file), options));
+  BELAY_TRY(assembly_->bind());
+  BELAY_TRY_ASSIGN(session_, assembly_->engine().session(assembly_->pool(), stop_));
+  return {};
 }
 
-std::vector<std::int32_t> TestEngine::generate(std::vector<std::int32_t> prompt, std::uint64_t count) {
+Result<std::vector<std::int32_t>> TestEngine::try_generate(const EngineSpec& spec,
+                                                           std::vector<std::int32_t> prompt,
+                                                           std::uint64_t count) {
+  TestEngine engine;
+  BELAY_TRY(engine.start(spec));
+  return engine.tokens(std::move(prompt), count);
+}
+
+Result<std::vector<std::int32_t>> TestEngine::tokens(std::vector<std::int32_t> prompt, std::uint64_t count) {
   session_->rewind(0);
   runtime::Sampler sampler({});
   runtime::GenerationHooks hooks;
   hooks.is_end = [](std::int32_t) { return false; };
-  const auto generation = runtime::generate(*session_, sampler, {prompt, count, true}, hooks);
-  REQUIRE_MESSAGE(generation.ok(), (generation.ok() ? std::string() : generation.error().message));
-  return generation->tokens;
+  BELAY_TRY_ASSIGN(auto generation, runtime::generate(*session_, sampler, {prompt, count, true}, hooks));
+  return std::move(generation.tokens);
+}
+
+std::vector<std::int32_t> TestEngine::generate(std::vector<std::int32_t> prompt, std::uint64_t count) {
+  auto generated = tokens(std::move(prompt), count);
+  REQUIRE_MESSAGE(generated.ok(), (generated.ok() ? std::string() : generated.error().message));
+  return *std::move(generated);
 }
 
 std::vector<std::vector<float>> TestEngine::logits(const std::vector<std::int32_t>& tokens) {

@@ -18,6 +18,7 @@ namespace belay::test {
 struct EngineSpec {
   std::filesystem::path model;
   std::optional<std::filesystem::path> mmproj = {};
+  std::optional<DType> quantize = {};
   std::vector<std::string> plugins = {};  // empty: all that this machine can run
   manifest::Level level = manifest::Level::kMinimal;
   std::vector<std::filesystem::path> further_folders = {};  // of plugins
@@ -30,12 +31,17 @@ struct EngineSpec {
   std::filesystem::path spill_folder = {};  // empty: one of the tests
   std::vector<hardware::Gpu> gpus = {};     // that this machine is taken to have
   std::vector<std::string> child_environment = {};
+  runtime::MakingOptions making = {};
 };
 
 class TestEngine {
  public:
   // Fails the test case when anything on the way does.
   explicit TestEngine(const EngineSpec& spec);
+  // What generate() gives in an engine of its own, where anything on the way may fail.
+  [[nodiscard]] static Result<std::vector<std::int32_t>> try_generate(const EngineSpec& spec,
+                                                                      std::vector<std::int32_t> prompt,
+                                                                      std::uint64_t count);
 
   [[nodiscard]] runtime::Session& session() { return *session_; }
   [[nodiscard]] runtime::Assembly& assembly() { return *assembly_; }
@@ -46,6 +52,11 @@ class TestEngine {
   [[nodiscard]] std::vector<std::vector<float>> logits(const std::vector<std::int32_t>& tokens);
 
  private:
+  TestEngine() = default;
+  Status start(const EngineSpec& spec);
+  [[nodiscard]] Result<std::vector<std::int32_t>> tokens(std::vector<std::int32_t> prompt,
+                                                         std::uint64_t count);
+
   runtime::Stop stop_;
   std::unique_ptr<registry::Registry> registry_;
   std::unique_ptr<runtime::Assembly> assembly_;

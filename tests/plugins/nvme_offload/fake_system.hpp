@@ -57,7 +57,7 @@ struct Script {
   std::int64_t next(Call call);
 };
 
-class FakeSystem final : public PosixSystem {
+class FakeSystem : public PosixSystem {
  public:
   explicit FakeSystem(Script& script) : script_(script) {}
 
