@@ -65,8 +65,8 @@ bool Dispatcher::goes_to_device(const Link& link, const Compute& compute, const 
 }
 
 // Packs in host memory that is needed only until the device has its copy.
-Status Dispatcher::bind_on_device(const belay_op_t& op, const Compute& compute, const belay_packed_t& form,
-                                  Link& link) {
+Status Dispatcher::bind_on_device(std::size_t index, const belay_op_t& op, const Compute& compute,
+                                  const belay_packed_t& form, Link& link) {
   Device& device = *link.backend->device();
   const std::uint64_t alignment = std::max<std::uint64_t>(form.alignment, 1);
   if (!std::has_single_bit(alignment) || alignment > memory::kAlignment * memory::kAlignment)
@@ -77,14 +77,12 @@ Status Dispatcher::bind_on_device(const belay_op_t& op, const Compute& compute, 
   void* start = staging.data();
   std::size_t room = staging.size();
   std::align(alignment, form.bytes, start, room);
-  belay_error_t error = empty_error();
-  if (const auto status = compute.table->pack(compute.instance, &op, start, form.bytes, &error);
-      status != BELAY_OK)
-    return fail(ErrorCode::kNoPlugin, "pack: {}", text(describe(status, error)));
-  Trouble trouble =
-      device.copy_in({link.on_device.handle(), 0}, {static_cast<std::byte*>(start), form.bytes});
+  const std::span packed(static_cast<std::byte*>(start), form.bytes);
+  BELAY_TRY(pack_into(packed, index, op, compute));
+  Trouble trouble = device.copy_in({link.on_device.handle(), 0}, packed);
   if (!trouble) trouble = device.wait();
   if (trouble) return fail(ErrorCode::kNoPlugin, "copying packed weights: {}", text(*trouble));
+  belay_error_t error = empty_error();
   const auto status = compute.table->bind_device(compute.instance, &op, link.on_device.handle(), 0,
                                                  form.bytes, &link.kernel, &error);
   if (status == BELAY_OK && link.kernel != nullptr) return {};

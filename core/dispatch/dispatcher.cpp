@@ -234,10 +234,7 @@ Status Dispatcher::make_ready(std::size_t index, Link& link) {
 Status Dispatcher::bind_link(std::size_t index, const belay_op_t& op, const Compute& compute, Link& link) {
   BELAY_TRY_ASSIGN(const belay_packed_t form, ask_form(compute, op));
   if (goes_to_device(link, compute, form)) {
-    BELAY_TRY(bind_on_device(op, compute, form, link));
-    for (const graph::WeightId id : graph_.nodes[index].weights) {
-      if (graph_.weights[id].home == graph::Home::kFile) forget_pages(graph_.weights[id].data);
-    }
+    BELAY_TRY(bind_on_device(index, op, compute, form, link));
     return reserve_workspace(link);
   }
   BELAY_TRY(pack(index, op, compute, form, link));
@@ -272,9 +269,7 @@ bool Dispatcher::is_to_pack(std::size_t index, const belay_packed_t& form) const
   return !has_weight_at(index, graph::Home::kMemory);
 }
 
-// Fills link.packed when the plugin wants a layout of its own. The file's pages are given back for it, while
-// it is read and behind it, so that a healthy run keeps one copy of a weight; the next link of the chain
-// reads the file again.
+// Fills link.packed when the plugin wants a layout of its own.
 Status Dispatcher::pack(std::size_t index, const belay_op_t& op, const Compute& compute,
                         const belay_packed_t& form, Link& link) {
   if (form.layout != BELAY_LAYOUT_ROW && form.optional == 0 && has_weight_at(index, graph::Home::kRing))
@@ -283,13 +278,20 @@ Status Dispatcher::pack(std::size_t index, const belay_op_t& op, const Compute& 
   auto memory = packed_.take(form);
   if (!memory.ok()) return form.optional != 0 ? Status() : Status(memory.error());
   link.packed = *memory;
+  return pack_into(link.packed, index, op, compute);
+}
+
+// The file's pages are given back while it is read and behind it, so that a healthy run keeps one copy of a
+// weight; the next link of the chain reads the file again.
+Status Dispatcher::pack_into(std::span<std::byte> memory, std::size_t index, const belay_op_t& op,
+                             const Compute& compute) const {
   std::list<PassingPages> passing;
   for (const graph::WeightId id : graph_.nodes[index].weights) {
     if (graph_.weights[id].home == graph::Home::kFile) passing.emplace_back(graph_.weights[id].data);
   }
   belay_error_t error = empty_error();
   const belay_status_t status =
-      compute.table->pack(compute.instance, &op, link.packed.data(), link.packed.size(), &error);
+      compute.table->pack(compute.instance, &op, memory.data(), memory.size(), &error);
   if (status != BELAY_OK) return plugin_error(ErrorCode::kNoPlugin, "pack", status, error);
   return {};
 }

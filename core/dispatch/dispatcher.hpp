@@ -172,12 +172,15 @@ class Dispatcher {
   [[nodiscard]] bool is_to_pack(std::size_t index, const belay_packed_t& form) const;
   Status pack(std::size_t index, const belay_op_t& op, const Compute& compute, const belay_packed_t& form,
               Link& link);
+  Status pack_into(std::span<std::byte> memory, std::size_t index, const belay_op_t& op,
+                   const Compute& compute) const;
   [[nodiscard]] std::uint64_t bytes_replaced(std::size_t index) const;
   Status reserve_workspace(const Link& link);
   // device_links.cpp: plugins that compute on a device
   [[nodiscard]] bool goes_to_device(const Link& link, const Compute& compute,
                                     const belay_packed_t& form) const;
-  Status bind_on_device(const belay_op_t& op, const Compute& compute, const belay_packed_t& form, Link& link);
+  Status bind_on_device(std::size_t index, const belay_op_t& op, const Compute& compute,
+                        const belay_packed_t& form, Link& link);
   Status reserve_device_workspace(Device& device, std::uint64_t bytes);
   Status bring_operands(std::size_t index, const Link& link, belay_run_t*& run, belay_status_t& status);
   Status state_lost(Error error, std::string_view to);
