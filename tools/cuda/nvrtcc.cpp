@@ -79,6 +79,7 @@ Output compile(const Nvrtc& nvrtc, const Source& source, const std::string& arch
   for (const char* own : {"--std=c++17", "--ptxas-options=-v"}) options.emplace_back(own);
   options.push_back("--gpu-architecture=" + architecture);
   std::vector<const char*> pointers;
+  pointers.reserve(options.size());
   for (const std::string& option : options) pointers.push_back(option.c_str());
   auto* const run = nvrtc.find<int(Program, int, const char* const*)>("nvrtcCompileProgram");
   const int status = run(program, static_cast<int>(pointers.size()), pointers.data());

@@ -37,7 +37,7 @@ void neighbour_without_barrier(Buffer p) {
 
 constexpr int kLineAbove = __LINE__;
 void barrier_of_some(Buffer) {
-  if (threadIdx.x < 32) {
+  if (threadIdx.x < 32) {  // NOLINT(bugprone-branch-clone): two barriers, not one
     __syncthreads();
   } else {
     __syncthreads();
@@ -119,7 +119,7 @@ const Options kSchedules[] = {
 
 TEST_CASE("threads of a block see each other's shared memory after a barrier, in every schedule") {
   for (const Options& options : kSchedules) {
-    std::vector<int> data(3 * 96, -1);
+    std::vector<int> data(std::size_t{3} * 96, -1);
     const auto stats = launch<neighbour>(Buffer{data.data()}, {3}, {96}, options);
     for (int i = 0; i < 3 * 96; ++i) CHECK(data[static_cast<std::size_t>(i)] == (i % 96 + 1) % 96 * 10);
     CHECK(stats.blocks == 3);

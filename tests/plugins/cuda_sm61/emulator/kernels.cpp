@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+// NOLINTBEGIN(bugprone-macro-parentheses): names
 #define X(name, Params, threads) extern "C" void name(Params);
 #include "plugins/cuda_sm61/kernels/list.h"
 
@@ -47,9 +48,10 @@ const Kernel* find(std::span<const Kernel> among, std::string_view name) {
 }  // namespace
 
 const Kernel* find_kernel(std::string_view name) {
-  static const std::span<const Kernel> kReplacements = replacements();
-  const Kernel* const replacement = find(kReplacements, name);
+  static const std::span<const Kernel> first = replacements();
+  const Kernel* const replacement = find(first, name);
   return replacement != nullptr ? replacement : find(kernels(), name);
 }
 
 }  // namespace belay::emulator
+// NOLINTEND(bugprone-macro-parentheses)

@@ -120,34 +120,36 @@ void expect_near(const std::vector<double>& expected, const std::vector<float>& 
   CHECK(wrong == 0);
 }
 
-TEST_CASE(
-    "rms_norm with a residual: the sum is written, in place of either operand, too, and is what is "
-    "normalised") {
+enum class Place { kOwn, kX, kAdd };  // where the sum goes
+
+void check_residual(const std::string& name, const Rows& rows, std::size_t d, Place place) {
+  const auto expected = reference::rms_norm(kernel_tests::to_doubles(rows.sum),
+                                            kernel_tests::to_doubles(rows.weight), double{kEpsilon});
+  in_every_schedule(name, [&](const emulator::Options& options) {
+    const GuardedMemory x(rows.x);
+    const GuardedMemory add(rows.add);
+    const GuardedMemory own(rows.x.size() * sizeof(float));
+    const GuardedMemory weight(rows.weight);
+    const GuardedMemory y(rows.x.size() * sizeof(float));
+    const GuardedMemory& sum = place == Place::kOwn ? own : place == Place::kX ? x : add;
+    RmsNormParams params = rms_params({.tokens = rows.x.size() / d, .d = d});
+    params.x = x.as<float>();
+    params.add = add.as<float>();
+    params.sum = sum.as<float>();
+    params.weight = weight.as<float>();
+    params.y = y.as<float>();
+    launch_rms(name, params, options);
+    CHECK(std::ranges::equal(sum.bytes(), bytes_of(rows.sum)));
+    expect_near(expected, y.floats(), 0.0);
+    return joined({&y});
+  });
+}
+
+TEST_CASE("rms_norm with a residual: the sum is written, in either operand's place, too, and is normalised") {
   for (const std::string name : {"belay_rms_norm", "belay_rms_norm_short"}) {
     for (const std::size_t d : {7, 96, 576, 1030}) {
       const Rows rows = make_rows(5, d);
-      const auto expected = reference::rms_norm(kernel_tests::to_doubles(rows.sum),
-                                                kernel_tests::to_doubles(rows.weight), double{kEpsilon});
-      for (int place = 0; place < 3; ++place) {
-        in_every_schedule(name, [&](const emulator::Options& options) {
-          const GuardedMemory x(rows.x);
-          const GuardedMemory add(rows.add);
-          const GuardedMemory own(rows.x.size() * sizeof(float));
-          const GuardedMemory weight(rows.weight);
-          const GuardedMemory y(rows.x.size() * sizeof(float));
-          const GuardedMemory& sum = place == 0 ? own : place == 1 ? x : add;
-          RmsNormParams params = rms_params({.tokens = 5, .d = d});
-          params.x = x.as<float>();
-          params.add = add.as<float>();
-          params.sum = sum.as<float>();
-          params.weight = weight.as<float>();
-          params.y = y.as<float>();
-          launch_rms(name, params, options);
-          CHECK(std::ranges::equal(sum.bytes(), bytes_of(rows.sum)));
-          expect_near(expected, y.floats(), 0.0);
-          return joined({&y});
-        });
-      }
+      for (const Place place : {Place::kOwn, Place::kX, Place::kAdd}) check_residual(name, rows, d, place);
     }
   }
 }
@@ -203,7 +205,7 @@ TEST_CASE("rms_norm quantises its output as the quantising kernel would, with an
         params.high = high.as<signed char>();
         params.scales = scales.as<float>();
         launch_rms(name, params, options);
-        const auto fused = joined({&low, &high, &scales});
+        auto fused = joined({&low, &high, &scales});
         if (!floats_too) return fused;
         const GuardedMemory low_after(16 * blocks);
         const GuardedMemory high_after(16 * blocks);

@@ -15,6 +15,11 @@ constexpr Fill kFills[] = {Fill::kNormal, Fill::kTiny, Fill::kHuge, Fill::kDenor
                            Fill::kMixed,  Fill::kZero, Fill::kNan,  Fill::kInfinity};
 constexpr std::size_t kCounts[] = {1, 2, 3, 4, 5, 127, 128, 1023, 1025, 4096, 5003};
 
+long long count_of(std::size_t tokens, std::size_t n) {
+  const std::size_t count = tokens * n;
+  return static_cast<long long>(count);
+}
+
 // Grids of which every thread has several steps, just one, or, for the last ones, none.
 std::vector<emulator::Extent> grids(std::size_t count) {
   return {{1}, {blocks_of(count, 1024)}, {blocks_of(count, 1024) + 1}};
@@ -27,7 +32,7 @@ void check_add(std::size_t tokens, std::size_t n, Fill fill) {
       const AddParams params{.a = operands.input<float>(0),
                              .b = operands.input<float>(1),
                              .y = operands.output<float>(0),
-                             .count = static_cast<long long>(tokens * n)};
+                             .count = count_of(tokens, n)};
       launch_kernel("belay_add", params, grid, options);
     });
   }
@@ -41,7 +46,7 @@ void check_silu_mul(std::size_t tokens, std::size_t n, Fill fill) {
       params.gate = operands.input<float>(0);
       params.up = operands.input<float>(1);
       params.y = operands.output<float>(0);
-      params.count = static_cast<long long>(tokens * n);
+      params.count = count_of(tokens, n);
       launch_kernel("belay_silu_mul", params, grid, options);
     });
   }
@@ -54,7 +59,7 @@ void check_gelu(std::int32_t form, std::size_t tokens, std::size_t n, Fill fill)
       GeluParams params{};
       params.x = operands.input<float>(0);
       params.y = operands.output<float>(0);
-      params.count = static_cast<long long>(tokens * n);
+      params.count = count_of(tokens, n);
       params.tanh_form = form == BELAY_GELU_TANH ? 1 : 0;
       launch_kernel("belay_gelu", params, grid, options);
     });

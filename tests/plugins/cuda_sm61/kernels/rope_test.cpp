@@ -19,9 +19,8 @@ using kernel_tests::OpCase;
 using kernel_tests::RopeShape;
 
 void launch(const RopeKvParams& params, const emulator::Options& options) {
-  const int heads = params.query.heads + params.key.heads + params.value.heads;
-  launch_kernel("belay_rope_kv", params, {blocks_of(static_cast<std::size_t>(params.tokens * heads), 4)},
-                options);
+  const int warps = params.tokens * (params.query.heads + params.key.heads + params.value.heads);
+  launch_kernel("belay_rope_kv", params, {blocks_of(static_cast<std::size_t>(warps), 4)}, options);
 }
 
 // A rotation's table in memory that a kernel reads.
