@@ -67,7 +67,7 @@ TEST_CASE("attention: every position and number of tokens") {
 
 TEST_CASE("attention: every head size and grouping") {
   for (const DType dtype : kCacheTypes) {
-    for (const std::size_t d : {1, 2, 7, 8, 9, 17, 64, 72, 128}) {
+    for (const std::size_t d : {1, 2, 7, 8, 9, 17, 64, 72, 128, 200, 256}) {
       check_attention({.dtype = dtype, .tokens = 3, .heads = 2, .kv_heads = 2, .d = d, .position = 70});
     }
     for (const std::size_t heads : {1, 4, 9}) {
@@ -85,7 +85,7 @@ TEST_CASE("attention: borders of the tiles for many rows") {
     for (const std::size_t tokens : {15, 16, 17, 23, 24, 25, 32, 33, 97, 290})
       check_attention({.dtype = dtype, .tokens = tokens, .d = 16, .position = 3, .causal = causal});
     check_attention({.dtype = dtype, .tokens = 230, .heads = 12, .d = 8, .position = 60, .causal = causal});
-    for (const std::size_t d : {1, 7, 8, 9, 15, 17, 24, 64, 72, 80, 128}) {
+    for (const std::size_t d : {1, 7, 8, 9, 15, 17, 24, 64, 72, 80, 128, 256}) {
       check_attention({.dtype = dtype,
                        .tokens = 23,
                        .heads = 4,

@@ -144,8 +144,8 @@ static belay_status_t workspace(const belay_kernel_t* kernel, uint64_t tokens, u
 static void release(belay_kernel_t* kernel) { (void)kernel; }
 
 static const void* get_interface(belay_instance_t* instance, belay_str_t id) {
-  static const belay_compute_t compute = {sizeof compute, 0,    supports,  packed,
-                                          pack,           bind, workspace, release, NULL};
+  static const belay_compute_t compute = {sizeof compute, 0,         supports, packed, pack,
+                                          bind,           workspace, release,  NULL};
   (void)instance;
   return id.size == sizeof BELAY_COMPUTE_1 - 1 && memcmp(id.data, BELAY_COMPUTE_1, id.size) == 0 ? &compute
                                                                                                  : NULL;
