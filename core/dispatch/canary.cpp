@@ -80,14 +80,20 @@ Status Dispatcher::run_scrutinised(std::size_t index, belay_run_t& run) {
   bool wrong = false;
   BELAY_TRY(find_wrong(index, run, wrong));
   if (replays || !wrong) return {};
-  Node& node = nodes_[index];
-  Link& suspect = node.links[node.active];
   const Failure failure = {BELAY_CONTRACT, BELAY_SCOPE_CONTRACT, kWhat};
   if (options_.strict) return forbidden(index, failure);
+  return do_better(index, run, failure);
+}
+
+// On the first plugin behind the suspect whose result is finite.
+Status Dispatcher::do_better(std::size_t index, belay_run_t& run, const Failure& failure) {
+  Node& node = nodes_[index];
+  Link& suspect = node.links[node.active];
   for (std::size_t i = node.active + 1; i < node.links.size(); ++i) {
     Link& link = node.links[i];
     if (link.dropped || !link.backend->healthy() || !make_ready(index, link).ok()) continue;
     belay_status_t status = BELAY_OK;
+    bool wrong = false;
     BELAY_TRY(call_kernel(index, link, run, status));
     if (status == BELAY_OK) BELAY_TRY(find_wrong(index, run, wrong));
     if (status != BELAY_OK || wrong) continue;

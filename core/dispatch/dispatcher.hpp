@@ -196,6 +196,7 @@ class Dispatcher {
   void completed(const Link& link);
   // canary.cpp: wrong results
   Status run_scrutinised(std::size_t index, belay_run_t& run);
+  Status do_better(std::size_t index, belay_run_t& run, const Failure& failure);
   Status find_wrong(std::size_t index, const belay_run_t& run, bool& wrong);
 
   const graph::Graph& graph_;

@@ -111,7 +111,7 @@ Status Assembly::size_memory(const PlanOptions& wanted) {
   const MemoryPlan& first = engine_->plan().memory;
   MemoryUse use = first.whole;
   use.packed_bytes = engine_->workspace_bytes();
-  MemoryOptions options = wanted;
+  PlanOptions options = wanted;
   if (const auto& device = engine_->plan().device) make_room(*device, use, options);
   BELAY_TRY_ASSIGN(MemoryPlan sized, plan_memory(model_, use, first.context, options));
   engine_->resize(std::move(sized));

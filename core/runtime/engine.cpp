@@ -146,7 +146,7 @@ Status Engine::move_layers(const memory::LayerPlacement& wanted) {
   return body_.rebind(moved);
 }
 
-Result<std::unique_ptr<Session>> Engine::session(threading::Pool& pool, const Stop& stop) {
+SessionOptions Engine::session_options() {
   SessionOptions options;
   options.context = plan_.memory.context;
   options.chunk = plan_.memory.chunk;
@@ -155,18 +155,25 @@ Result<std::unique_ptr<Session>> Engine::session(threading::Pool& pool, const St
   options.weights = weights_.get();
   options.spill = spill_ ? &*spill_ : nullptr;
   options.before_step = [this] { return relieve(); };
+  return options;
+}
+
+Result<std::unique_ptr<Session>> Engine::session(threading::Pool& pool, const Stop& stop) {
+  SessionOptions options = session_options();
   for (;;) {
     auto session = Session::create(model_.decoder, body_, head_, pool, options, stop);
     if (session.ok() || !plan_.device) return session;
-    const bool is_full = session.error().code == ErrorCode::kOutOfMemory;
-    if (is_full && options.chunk / 2 >= kLeastChunk) {
-      options.chunk /= 2;
-      log(LogLevel::kWarn, "{}; steps have {} tokens at most from here on", session.error().message,
-          options.chunk);
-    } else {
-      BELAY_TRY(leave_device(session.error()));
-    }
+    BELAY_TRY(ask_less(session.error(), options));
   }
+}
+
+// Of a device that cannot do what was planned: shorter steps, or nothing.
+Status Engine::ask_less(const Error& refusal, SessionOptions& options) {
+  if (refusal.code != ErrorCode::kOutOfMemory || options.chunk / 2 < kLeastChunk)
+    return leave_device(refusal);
+  options.chunk /= 2;
+  log(LogLevel::kWarn, "{}; steps have {} tokens at most from here on", refusal.message, options.chunk);
+  return {};
 }
 
 // Everything is bound again to what computes in host memory.

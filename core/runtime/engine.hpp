@@ -70,6 +70,8 @@ class Engine {
   Engine(const models::Model& model, Plan plan, std::vector<std::unique_ptr<dispatch::Backend>> backends,
          const dispatch::DispatchOptions& options);
   Status place_devices(std::uint64_t image_patches);
+  [[nodiscard]] SessionOptions session_options();
+  Status ask_less(const Error& refusal, SessionOptions& options);
   Status leave_device(const Error& why);
   void replan();
   Status relieve();

@@ -141,7 +141,7 @@ Result<Plan> make_plan(const models::Model& model, std::uint64_t weights_bytes,
   plan.body_chains = dispatch::build_chains(decoder.body, selected);
   plan.head_chains = dispatch::build_chains(decoder.head, selected);
   if (model.vision) plan.vision_chains = dispatch::build_chains(model.vision->graph, selected);
-  MemoryOptions memory = options;
+  PlanOptions memory = options;
   if (options.gpu_bytes) {
     ByManifests(model, selected, plan)
         .place(*options.gpu_bytes, {context, std::min(kMostChunk, context), options.image_patches, false});

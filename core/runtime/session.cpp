@@ -134,13 +134,7 @@ Status Session::step(Feed& feed, std::size_t count, const LogitsSink& sink) {
   if (before_step_) BELAY_TRY(before_step_());
   const monitoring::Span span(trace_, "step", {}, count);
   fill_inputs(feed, count);
-  const bool is_last = feed.done + count == feed.input.tokens.size();
-  if (is_last && !sink) {
-    BELAY_TRY(run_both(feed, count));
-  } else {
-    BELAY_TRY(run_body(feed, count, Executor::Outputs::kOnHost));
-    if (sink) BELAY_TRY(hand_out_logits(count, sink));
-  }
+  BELAY_TRY(run(feed, count, sink));
   if (body_->uses_devices()) remember(feed, count);
   for (const FedImage& image : feed.images) {
     if (image.first >= position_ && image.first < position_ + count) images_.push_back(image);
@@ -148,6 +142,13 @@ Status Session::step(Feed& feed, std::size_t count, const LogitsSink& sink) {
   position_ += count;
   feed.done += count;
   return {};
+}
+
+Status Session::run(const Feed& feed, std::size_t count, const LogitsSink& sink) {
+  const bool is_last = feed.done + count == feed.input.tokens.size();
+  if (is_last && !sink) return run_both(feed, count);
+  BELAY_TRY(run_body(feed, count, Executor::Outputs::kOnHost));
+  return sink ? hand_out_logits(count, sink) : Status();
 }
 
 // The body of a step. When a device takes the cache with it, all that was seen is seen again first.

@@ -99,6 +99,7 @@ class Session {
   [[nodiscard]] bool fits(const ImageRows& image) const;
   [[nodiscard]] Result<Feed> prepare(const MixedTokens& input) const;
   Status step(Feed& feed, std::size_t count, const LogitsSink& sink);
+  Status run(const Feed& feed, std::size_t count, const LogitsSink& sink);
   Status run_body(const Feed& feed, std::size_t count, Executor::Outputs outputs);
   Status run_both(const Feed& feed, std::size_t count);
   void remember(const Feed& feed, std::size_t count);

@@ -50,6 +50,7 @@ belay_status_t alloc(belay_instance_t* instance, uint32_t type, uint64_t bytes, 
 
 void free_buffer(belay_instance_t* instance, uint64_t buffer) { memory_of(instance).release(buffer); }
 
+// NOLINTNEXTLINE(readability-function-size): the parameters are the ABI's
 belay_status_t copy(belay_instance_t* instance, belay_stream_t* /*stream*/, uint64_t to, uint64_t to_offset,
                     void* to_host, uint64_t from, uint64_t from_offset, const void* from_host, uint64_t bytes,
                     belay_error_t* error) {
