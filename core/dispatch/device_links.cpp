@@ -5,9 +5,7 @@
 #include "core/dispatch/op_description.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
-#include <memory>
 
 namespace belay::dispatch {
 namespace {
@@ -49,8 +47,7 @@ std::uint64_t Dispatcher::device_bytes(std::size_t index) {
 bool Dispatcher::leave_devices(std::size_t index, std::string_view why) {
   Node& node = nodes_[index];
   for (Link& link : node.links) {
-    const auto compute = link.dropped ? Result<Compute>(Error{}) : link.backend->compute();
-    if (!compute.ok() || link.backend->device() == nullptr) continue;
+    if (link.dropped || link.backend->device() == nullptr) continue;
     unbind(link);
     link.dropped = true;
     link.trouble = why;
@@ -68,16 +65,10 @@ bool Dispatcher::goes_to_device(const Link& link, const Compute& compute, const 
 Status Dispatcher::bind_on_device(std::size_t index, const belay_op_t& op, const Compute& compute,
                                   const belay_packed_t& form, Link& link) {
   Device& device = *link.backend->device();
-  const std::uint64_t alignment = std::max<std::uint64_t>(form.alignment, 1);
-  if (!std::has_single_bit(alignment) || alignment > memory::kAlignment * memory::kAlignment)
-    return fail(ErrorCode::kNoPlugin, "packed weights aligned to {} bytes", alignment);
   BELAY_TRY_ASSIGN(link.on_device, device.allocate(form.bytes, "packed weights"));
-  BELAY_TRY_ASSIGN(memory::Buffer staging,
-                   memory::Buffer::allocate(form.bytes + alignment, "packed weights on their way"));
-  void* start = staging.data();
-  std::size_t room = staging.size();
-  std::align(alignment, form.bytes, start, room);
-  const std::span packed(static_cast<std::byte*>(start), form.bytes);
+  PackedWeights staging;
+  staging.reserve(PackedWeights::room_for(form));
+  BELAY_TRY_ASSIGN(const std::span<std::byte> packed, staging.take(form));
   BELAY_TRY(pack_into(packed, index, op, compute));
   Trouble trouble = device.copy_in({link.on_device.handle(), 0}, packed);
   if (!trouble) trouble = device.wait();

@@ -78,7 +78,8 @@ class Dispatcher {
   [[nodiscard]] std::vector<Backend*> heads() const;
   // What the head of a node wants to keep of its constants on its device; 0 for one that has none.
   [[nodiscard]] std::uint64_t device_bytes(std::size_t index);
-  // The first plugin without a device becomes the head of a node; confirm() asks it. False: there is none.
+  // No plugin that was opened and has a device heads a node any more; confirm() asks who does then. False:
+  // there is none.
   bool leave_devices(std::size_t index, std::string_view why);
 
   // Runs node `index`. `run` has its tensors and position set, in host memory; workspace and error are the

@@ -16,6 +16,12 @@ std::uint64_t alignment_of(const belay_packed_t& form) {
   return std::max<std::uint64_t>(form.alignment, memory::kAlignment);
 }
 
+// The first place from `offset` on whose address is a multiple of `alignment`.
+std::uint64_t aligned_from(const memory::Buffer& buffer, std::uint64_t offset, std::uint64_t alignment) {
+  const std::uint64_t address = reinterpret_cast<std::uintptr_t>(buffer.data()) + offset;
+  return offset + (alignment - address % alignment) % alignment;
+}
+
 }  // namespace
 
 std::uint64_t PackedWeights::room_for(const belay_packed_t& form) {
@@ -33,14 +39,16 @@ Result<std::span<std::byte>> PackedWeights::take(const belay_packed_t& form) {
     return fail(ErrorCode::kNoPlugin, "packed weights aligned to {} bytes: no power of two up to {}",
                 form.alignment, kPage);
   }
-  const std::uint64_t begin = (used_ + alignment_of(form) - 1) & ~(alignment_of(form) - 1);
+  const std::uint64_t begin = aligned_from(block_, used_, alignment_of(form));
   if (begin <= block_.size() && form.bytes <= block_.size() - begin) {
     used_ = begin + form.bytes;
     return std::span(block_.data() + begin, form.bytes);
   }
-  BELAY_TRY_ASSIGN(memory::Buffer other, memory::Buffer::allocate(form.bytes, "packed weights"));
+  const CheckedU64 bytes = CheckedU64(form.bytes) + (alignment_of(form) - memory::kAlignment);
+  BELAY_TRY_ASSIGN(memory::Buffer other,
+                   memory::Buffer::allocate(bytes.value().value_or(~std::uint64_t{0}), "packed weights"));
   others_.push_back(std::move(other));
-  return std::span(others_.back().data(), others_.back().size());
+  return std::span(others_.back().data() + aligned_from(others_.back(), 0, alignment_of(form)), form.bytes);
 }
 
 void PackedWeights::give_back(std::span<std::byte> taken) {

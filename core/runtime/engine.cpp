@@ -11,10 +11,15 @@ namespace {
 // Nodes for which `stays` says no are headed by the first plugin without a device from here on.
 template <class Stays>
 Status keep_on_device(dispatch::Dispatcher& dispatcher, const graph::Graph& graph, Stays stays) {
-  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
-    if (!stays(graph.nodes[i])) dispatcher.leave_devices(i, "its device has no room for this layer");
+  for (bool left = true; left;) {  // who is opened by confirm() may have a device, too
+    left = false;
+    for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+      if (stays(graph.nodes[i]) || dispatcher.head(i)->device() == nullptr) continue;
+      left = dispatcher.leave_devices(i, "its device has no room for this layer") || left;
+    }
+    BELAY_TRY(dispatcher.confirm());
   }
-  return dispatcher.confirm();
+  return {};
 }
 
 }  // namespace

@@ -2,11 +2,11 @@
 // layers lie and whatever fails, the tokens and logits are those of cpu_scalar alone, bit by bit.
 #include "core/base/log.hpp"
 #include "tests/support/doctest.hpp"
+#include "tests/support/long_run.hpp"
 #include "tests/support/test_engine.hpp"
 #include "tests/support/tiny_model_file.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <set>
 
 using namespace belay;  // NOLINT(google-build-using-namespace)
@@ -128,7 +128,7 @@ void check_equal(const Outcome& outcome) {
 }
 
 // Every call on request, else a third of them.
-std::uint64_t stride() { return std::getenv("BELAY_TEST_LONG") != nullptr ? 1 : 3; }
+std::uint64_t stride() { return static_cast<std::uint64_t>(test::times(3, 1)); }
 
 }  // namespace
 

@@ -54,6 +54,19 @@ TEST_CASE("sizes beyond memory are refused where they are taken, not where they 
   CHECK(weights.take(form(10, 64)).ok());
 }
 
+TEST_CASE("an alignment holds wherever the memory comes from, more than once") {
+  for (const bool reserved : {false, true}) {
+    PackedWeights weights;
+    if (reserved) weights.reserve(3 * PackedWeights::room_for(form(10, 4096)));
+    for (int i = 0; i < 3; ++i) {
+      const auto memory = weights.take(form(10, 4096));
+      REQUIRE(memory.ok());
+      CHECK(memory->size() == 10);
+      CHECK(address(*memory) % 4096 == 0);
+    }
+  }
+}
+
 TEST_CASE("an alignment that is no power of two, or more than a page, is refused") {
   PackedWeights weights;
   for (const std::uint64_t alignment : {3U, 96U, 8192U}) CHECK_FALSE(weights.take(form(10, alignment)).ok());

@@ -4,11 +4,11 @@
 #include "core/hardware/gpu.hpp"
 #include "tests/plugins/cuda_sm61/driver/fake_cuda.hpp"
 #include "tests/support/doctest.hpp"
+#include "tests/support/long_run.hpp"
 #include "tests/support/test_engine.hpp"
 #include "tests/support/tiny_model.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <fstream>
 
 using namespace belay;  // NOLINT(google-build-using-namespace)
@@ -112,7 +112,7 @@ bool all_on_device(const Outcome& outcome) {
 
 // Every call in turn on request, else some. An odd step meets all the calls of an op, which take turns.
 std::uint64_t stride_for(std::uint64_t calls, std::uint64_t usual) {
-  return std::getenv("BELAY_TEST_LONG") != nullptr ? 1 : calls / usual | 1U;
+  return static_cast<std::uint64_t>(test::times(static_cast<int>(calls / usual | 1U), 1));
 }
 
 const std::filesystem::path& sweep_model() {
