@@ -2,15 +2,18 @@
 
 #include "core/base/format.hpp"
 
-#include <sodium/crypto_hash_sha256.h>
+#include <nettle/sha2.h>
 
 #include <array>
 
 namespace belay {
 
 std::string sha256_hex(std::span<const std::byte> bytes) {
-  std::array<unsigned char, crypto_hash_sha256_BYTES> digest{};
-  crypto_hash_sha256(digest.data(), reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
+  sha256_ctx context;
+  sha256_init(&context);
+  sha256_update(&context, bytes.size(), reinterpret_cast<const unsigned char*>(bytes.data()));
+  std::array<unsigned char, SHA256_DIGEST_SIZE> digest{};
+  sha256_digest(&context, digest.size(), digest.data());
   return format("{:02x}", fmt::join(digest, ""));
 }
 

@@ -1,4 +1,4 @@
-// SHA-256 of bytes in memory, as 64 lower-case hexadecimal digits. The only file that uses libsodium's hash.
+// SHA-256 of bytes in memory, as 64 lower-case hexadecimal digits. The only file that uses nettle.
 #pragma once
 
 #include <cstddef>
