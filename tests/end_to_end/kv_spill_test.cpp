@@ -18,7 +18,7 @@ constexpr std::uint32_t kVocab = 320;
 
 // Many layers, so that two of them are little.
 std::filesystem::path write_model(std::uint32_t layers, std::uint32_t width = 64) {
-  const std::filesystem::path path = std::filesystem::path(BELAY_TEST_BINARY_DIR) / "kv_spill.gguf";
+  std::filesystem::path path = std::filesystem::path(BELAY_TEST_BINARY_DIR) / "kv_spill.gguf";
   const auto bytes = test::make_tiny_model({.layers = layers,
                                             .head_dim = 32,
                                             .width = width,
@@ -51,6 +51,11 @@ std::vector<std::int32_t> random_tokens(std::size_t count, std::mt19937& random)
   return tokens;
 }
 
+void feed_same(runtime::Session& a, runtime::Session& b, const runtime::MixedTokens& input, bool every) {
+  const bool same = feed(a, input, every) == feed(b, input, every);
+  REQUIRE(same);
+}
+
 // Prompts of some steps, tokens one by one, and rewinds: both sessions do the same. A feed is at most
 // `most` tokens, so that both cut it into the same steps.
 void check_same(test::TestEngine& resident, test::TestEngine& spilled, std::uint64_t most, int turns) {
@@ -64,8 +69,7 @@ void check_same(test::TestEngine& resident, test::TestEngine& spilled, std::uint
       if (count > a.capacity() - a.position()) break;
       const auto tokens = random_tokens(count, random);
       const bool every = random() % 4 == 0;
-      const bool same = feed(a, {tokens, -1, {}}, every) == feed(b, {tokens, -1, {}}, every);
-      REQUIRE(same);
+      feed_same(a, b, {tokens, -1, {}}, every);
     }
     if (turn % 3 == 1) {
       const std::uint64_t back =
@@ -146,8 +150,7 @@ TEST_CASE("images, and a way back into one") {
   mixed.insert(mixed.end(), {42, 99});
   const std::uint64_t step = std::min<std::uint64_t>(plan(spilled).chunk, 100);
   const auto both = [&](const runtime::MixedTokens& input) {
-    const bool same = feed(resident.session(), input, false) == feed(spilled.session(), input, false);
-    REQUIRE(same);
+    feed_same(resident.session(), spilled.session(), input, false);
   };
   for (int round = 0; round < 3; ++round) {
     for (int i = 0; i < 5; ++i) both({random_tokens(step, random), -1, {}});

@@ -71,61 +71,78 @@ struct Sizes {
 constexpr Sizes kUsual = {11008, 4096, 512, 4096, 20, std::uint64_t{128} << 20U};
 constexpr Sizes kTiny = {40, 256, 20, 128, 1, std::uint64_t{1} << 20U};
 
-void measure_linear(cuda::Instance& instance, const Sizes& sizes, const Machine& machine, Rows& rows) {
+// What every measurement needs.
+struct Bench {
+  cuda::Instance& instance;
+  const Sizes& sizes;
+  const Machine& machine;
+  Rows& rows;
+};
+
+void measure_linear(const Bench& bench, DType dtype, std::int32_t numerics, std::int64_t tokens) {
+  const std::int64_t k = bench.sizes.k;
+  const std::int64_t n = bench.sizes.rows;
+  const belay_linear_attributes_t attributes{sizeof(belay_linear_attributes_t), numerics};
+  const OpSpec spec{BELAY_OP_LINEAR,
+                    bytes_of(attributes),
+                    {tensor(DType::kF32, {tokens, k})},
+                    {tensor(dtype, {n, k})},
+                    {tensor(DType::kF32, {tokens, n})}};
+  Timed timed(bench.instance, spec, 0, tokens <= 8 ? 4 : 1);
+  const bool bytewise = numerics == BELAY_NUMERICS_ACT_Q8;
+  const std::string name = "linear " + std::string(to_string(dtype)) + (bytewise ? " act_q8 " : " f32 ") +
+                           std::to_string(tokens) + "x" + std::to_string(k) + "x" + std::to_string(n);
+  const double ms = timed.milliseconds(bench.sizes.repeats);
+  if (tokens <= 8) {
+    bench.rows.add(name, ms, "bytes_per_s", static_cast<double>(timed.weight_bytes()),
+                   bench.machine.bandwidth);
+  } else {
+    bench.rows.add(name, ms, "operations_per_s", 2.0 * static_cast<double>(tokens * k * n),
+                   bytewise ? bench.machine.dp4a_peak : bench.machine.f32_peak);
+  }
+}
+
+void measure_all_linear(const Bench& bench) {
   for (const DType dtype : {DType::kF16, DType::kQ8_0, DType::kQ4_0, DType::kQ4_1, DType::kQ5_0, DType::kQ5_1,
                             DType::kQ4_K, DType::kQ5_K, DType::kQ6_K}) {
     const bool quantised = dtype != DType::kF16;
     for (const std::int32_t numerics : {BELAY_NUMERICS_F32, BELAY_NUMERICS_ACT_Q8}) {
       if (numerics == BELAY_NUMERICS_ACT_Q8 && !quantised) continue;
-      const belay_linear_attributes_t attributes{sizeof(belay_linear_attributes_t), numerics};
-      for (const std::int64_t tokens : {std::int64_t{1}, std::int64_t{4}, std::int64_t{8}, sizes.tokens}) {
-        const OpSpec spec{BELAY_OP_LINEAR,
-                          bytes_of(attributes),
-                          {tensor(DType::kF32, {tokens, sizes.k})},
-                          {tensor(dtype, {sizes.rows, sizes.k})},
-                          {tensor(DType::kF32, {tokens, sizes.rows})}};
-        Timed timed(instance, spec, 0, tokens <= 8 ? 4 : 1);
-        const bool bytewise = numerics == BELAY_NUMERICS_ACT_Q8;
-        const std::string name = "linear " + std::string(to_string(dtype)) +
-                                 (bytewise ? " act_q8 " : " f32 ") + std::to_string(tokens) + "x" +
-                                 std::to_string(sizes.k) + "x" + std::to_string(sizes.rows);
-        const double ms = timed.milliseconds(sizes.repeats);
-        if (tokens <= 8) {
-          rows.add(name, ms, "bytes_per_s", static_cast<double>(timed.weight_bytes()), machine.bandwidth);
-        } else {
-          rows.add(name, ms, "operations_per_s", 2.0 * static_cast<double>(tokens * sizes.k * sizes.rows),
-                   bytewise ? machine.dp4a_peak : machine.f32_peak);
-        }
-      }
+      for (const std::int64_t tokens :
+           {std::int64_t{1}, std::int64_t{4}, std::int64_t{8}, bench.sizes.tokens})
+        measure_linear(bench, dtype, numerics, tokens);
     }
   }
 }
 
-void measure_attention(cuda::Instance& instance, const Sizes& sizes, const Machine& machine, Rows& rows) {
+void measure_attention(const Bench& bench, std::int64_t d, DType dtype, std::int64_t tokens) {
   constexpr std::int64_t kHeads = 32;
   constexpr std::int64_t kKvHeads = 8;
   constexpr std::int64_t kBlock = BELAY_KV_BLOCK;
+  const belay_attention_attributes_t attributes{sizeof(belay_attention_attributes_t), BELAY_MASK_CAUSAL,
+                                                0.125F, 0};
+  const std::int64_t position = bench.sizes.context - tokens;
+  const belay_tensor_t cache = tensor(dtype, {kKvHeads, bench.sizes.context / kBlock, kBlock, d});
+  const belay_tensor_t q = tensor(DType::kF32, {tokens, kHeads, d});
+  Timed timed(bench.instance, {BELAY_OP_ATTENTION, bytes_of(attributes), {q, cache, cache}, {}, {q}},
+              static_cast<std::uint64_t>(position), 1);
+  const std::string name = "attention " + std::string(to_string(dtype)) + " d=" + std::to_string(d) + " " +
+                           std::to_string(tokens) + " tokens behind " + std::to_string(position);
+  const double ms = timed.milliseconds(bench.sizes.repeats);
+  if (tokens == 1) {
+    bench.rows.add(name, ms, "bytes_per_s", 2.0 * static_cast<double>(cache.nbytes), bench.machine.bandwidth);
+  } else {
+    const double seen = static_cast<double>(position) + static_cast<double>(tokens + 1) / 2;
+    bench.rows.add(name, ms, "operations_per_s", 4.0 * static_cast<double>(tokens * kHeads * d) * seen,
+                   bench.machine.f32_peak);
+  }
+}
+
+void measure_all_attention(const Bench& bench) {
   for (const std::int64_t d : {std::int64_t{64}, std::int64_t{128}}) {
     for (const DType dtype : {DType::kF16, DType::kF32}) {
-      const belay_attention_attributes_t attributes{sizeof(belay_attention_attributes_t), BELAY_MASK_CAUSAL,
-                                                    0.125F, 0};
-      for (const std::int64_t tokens : {std::int64_t{1}, sizes.tokens}) {
-        const std::int64_t position = sizes.context - tokens;
-        const belay_tensor_t cache = tensor(dtype, {kKvHeads, sizes.context / kBlock, kBlock, d});
-        const belay_tensor_t q = tensor(DType::kF32, {tokens, kHeads, d});
-        Timed timed(instance, {BELAY_OP_ATTENTION, bytes_of(attributes), {q, cache, cache}, {}, {q}},
-                    static_cast<std::uint64_t>(position), 1);
-        const std::string name = "attention " + std::string(to_string(dtype)) + " d=" + std::to_string(d) +
-                                 " " + std::to_string(tokens) + " tokens behind " + std::to_string(position);
-        const double ms = timed.milliseconds(sizes.repeats);
-        if (tokens == 1) {
-          rows.add(name, ms, "bytes_per_s", 2.0 * static_cast<double>(cache.nbytes), machine.bandwidth);
-        } else {
-          const double seen = static_cast<double>(position) + static_cast<double>(tokens + 1) / 2;
-          rows.add(name, ms, "operations_per_s", 4.0 * static_cast<double>(tokens * kHeads * d) * seen,
-                   machine.f32_peak);
-        }
-      }
+      for (const std::int64_t tokens : {std::int64_t{1}, bench.sizes.tokens})
+        measure_attention(bench, d, dtype, tokens);
     }
   }
 }
@@ -137,8 +154,9 @@ int report(cuda::Instance& instance, const Sizes& sizes) {
   const Machine machine{copy_bandwidth(instance, sizes.copied), 2 * kFmaPerClock * clocks,
                         8 * kDp4aPerClock * clocks};
   Rows rows;
-  measure_linear(instance, sizes, machine, rows);
-  measure_attention(instance, sizes, machine, rows);
+  const Bench bench{instance, sizes, machine, rows};
+  measure_all_linear(bench);
+  measure_all_attention(bench);
   std::printf(
       "{\"schema\":\"belay.gpu_check/"
       "1\",\"device\":{\"name\":\"%s\",\"compute_capability\":\"%d.%d\",\"multiprocessors\":%d,"

@@ -43,7 +43,8 @@ bool AddressSpace::free(std::uint64_t address) {
   const auto found = allocations_.find(address);
   if (found == allocations_.end()) return false;
   const std::uint64_t size = round_up(found->second, kPage);
-  ::mmap(pointer(address), size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+  constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+  if (::mmap(pointer(address), size, PROT_NONE, kFlags, -1, 0) == MAP_FAILED) throw std::bad_alloc();
   bytes_ -= found->second;
   allocations_.erase(found);
   return true;

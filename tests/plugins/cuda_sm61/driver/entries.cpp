@@ -289,6 +289,7 @@ BELAY_ENTRY cuModuleGetFunction(FunctionHandle* function, ModuleHandle module, c
   return kSuccess;
 }
 
+// NOLINTNEXTLINE(readability-function-size): the parameters are the driver's
 BELAY_ENTRY cuLaunchKernel(FunctionHandle function, unsigned grid_x, unsigned grid_y, unsigned grid_z,
                            unsigned block_x, unsigned block_y, unsigned block_z, unsigned shared,
                            StreamHandle stream, void** parameters, void** extra) {
@@ -387,7 +388,7 @@ BELAY_ENTRY cuEventElapsedTime(float* milliseconds, EventHandle, EventHandle) {
 namespace {
 
 // Each entry point of the plugin's table is here, with the parameters that the plugin gives it.
-#define BELAY_CUDA_ADDRESS(member, symbol, parameters) &symbol,
+#define BELAY_CUDA_ADDRESS(member, symbol, parameters) &(symbol),
 [[maybe_unused]] constexpr Api kComplete = {BELAY_CUDA_ENTRIES(BELAY_CUDA_ADDRESS)};
 #undef BELAY_CUDA_ADDRESS
 

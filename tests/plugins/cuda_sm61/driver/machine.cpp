@@ -29,6 +29,7 @@ Settings settings_of_environment() {
   return settings;
 }
 
+// NOLINTNEXTLINE(cppcoreguidelines-virtual-class-destructor): final, and nobody can delete it by its base
 class TheControl final : public Control {
  public:
   Settings& settings() override { return machine().settings; }

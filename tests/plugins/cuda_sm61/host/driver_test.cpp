@@ -55,7 +55,8 @@ TEST_CASE("what the driver says at its start becomes a status") {
                                                   {803, BELAY_DRIVER_TOO_OLD},
                                                   {802, BELAY_DEVICE_BUSY},
                                                   {999, BELAY_INTERNAL}};
-  for (const auto& [result, status] : cases) {
+  for (const auto& [said, status] : cases) {
+    const int result = said;
     CAPTURE(result);
     belay_fake_cuda().reset();
     belay_fake_cuda().settings().init_result = result;
@@ -108,7 +109,8 @@ TEST_CASE("kernels are chosen by compute capability") {
                                                     {{6, 0}, ImageKind::kNone}, {{6, 1}, ImageKind::kSass},
                                                     {{6, 2}, ImageKind::kPtx},  {{7, 0}, ImageKind::kPtx},
                                                     {{8, 6}, ImageKind::kPtx},  {{12, 0}, ImageKind::kPtx}};
-  for (const auto& [capability, kind] : cases) {
+  for (const auto& [of_device, kind] : cases) {
+    const Capability capability = of_device;
     CAPTURE(capability.major);
     CAPTURE(capability.minor);
     CHECK(image_for(capability) == kind);

@@ -89,7 +89,8 @@ TEST_CASE("with the emulated driver the probe's child gives every known answer")
       {"context_result=46", "DEVICE_BUSY"},
       {"module_result=209", "NO_KERNEL_IMAGE"},
       {"init_result=803", "DRIVER_TOO_OLD"}};
-  for (const auto& [settings, reason] : faults) {
+  for (const auto& [fault, reason] : faults) {
+    const std::string settings = fault;
     CAPTURE(settings);
     const registry::Registry faulty =
         look(profile, {"LD_LIBRARY_PATH=" BELAY_FAKE_CUDA_DIR, "BELAY_FAKE_CUDA=" + settings});

@@ -119,17 +119,19 @@ class Trial {
   }
   std::uint64_t workspace(belay_kernel_t& kernel) const { return workspace_of(kernel, case_.tokens); }
 
+  void copy_in(const std::vector<std::uint8_t>& bytes, const belay_tensor_t& to, belay_stream_t* stream) {
+    if (bytes.empty()) return;
+    REQUIRE(opened_.memory().copy(opened_.handle(), stream, to.buffer, to.offset, nullptr, 0, 0, bytes.data(),
+                                  bytes.size(), &opened_.error) == BELAY_OK);
+  }
+
   std::vector<Placed> place(const std::vector<Operand>& operands, belay_stream_t* stream) {
     std::vector<Placed> placed;
     for (const Operand& operand : operands) {
       belay_tensor_t tensor = kernel_tests::describe(operand, nullptr);
       tensor.buffer = make_buffer(operand.bytes.size() + kOffset);
       tensor.offset = kOffset;
-      if (!operand.bytes.empty()) {
-        REQUIRE(opened_.memory().copy(opened_.handle(), stream, tensor.buffer, kOffset, nullptr, 0, 0,
-                                      operand.bytes.data(), operand.bytes.size(),
-                                      &opened_.error) == BELAY_OK);
-      }
+      copy_in(operand.bytes, tensor, stream);
       placed.push_back({tensor});
     }
     return placed;
@@ -137,6 +139,7 @@ class Trial {
 
   static std::vector<const belay_tensor_t*> pointers(const std::vector<Placed>& placed) {
     std::vector<const belay_tensor_t*> all;
+    all.reserve(placed.size());
     for (const Placed& each : placed) all.push_back(&each.tensor);
     return all;
   }
