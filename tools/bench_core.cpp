@@ -58,6 +58,7 @@ const belay_compute_t kNothing = {
       return belay_status_t{BELAY_OK};
     },
     [](belay_kernel_t* kernel) { delete kernel; },
+    nullptr,
     nullptr};
 
 constexpr int kNodes = 480;  // about a step of SmolLM2

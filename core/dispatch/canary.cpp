@@ -58,6 +58,7 @@ Status Dispatcher::Scrutiny::verdict() const {
     return fail(ErrorCode::kFallbackForbidden,
                 "a step gave NaN or infinity once and not again; --strict forbids to go on");
   log(LogLevel::kWarn, "a step gave NaN or infinity and was computed again; the second time it did not");
+  dispatcher_.disband_all();
   return {};
 }
 

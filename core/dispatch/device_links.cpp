@@ -91,25 +91,34 @@ Status Dispatcher::reserve_device_workspace(Device& device, std::uint64_t bytes)
   return {};
 }
 
-// Sets `run` to the arguments with which the link's plugin is to be called. In `status` and error_ is what
-// its device says when it does not take them.
+// Sets `run` to the arguments with which the link's plugin is to be called.
 Status Dispatcher::bring_operands(std::size_t index, const Link& link, belay_run_t*& run,
                                   belay_status_t& status) {
   if (!where_->serves(index, *link.backend)) return where_->to_host(index);
-  BELAY_TRY_ASSIGN(const Trouble trouble, where_->to_device(index, *link.backend));
-  if (trouble) {
-    fill(error_, *trouble);
-    status = trouble->code;
-    return {};
-  }
-  run = &where_->arguments(index, *link.backend);
-  run->error = &error_;
-  for (const DeviceWorkspace& workspace : device_workspaces_) {
-    if (workspace.device != link.backend->device()) continue;
-    run->workspace_buffer = workspace.buffer.handle();
-    run->workspace_bytes = workspace.buffer.bytes();
-  }
+  BELAY_TRY(bring_to_device(index, *link.backend, status));
+  if (status == BELAY_OK) run = &arguments_on_device(index, 1, *link.backend);
   return {};
+}
+
+// In `status` and error_ is what the device says when it does not take the operands.
+Status Dispatcher::bring_to_device(std::size_t index, const Backend& backend, belay_status_t& status) {
+  BELAY_TRY_ASSIGN(const Trouble trouble, where_->to_device(index, backend));
+  if (!trouble) return {};
+  fill(error_, *trouble);
+  status = trouble->code;
+  return {};
+}
+
+// Of `count` nodes from `first` on.
+belay_run_t& Dispatcher::arguments_on_device(std::size_t first, std::size_t count, const Backend& backend) {
+  belay_run_t& run = where_->arguments(first, count, backend);
+  run.error = &error_;
+  for (const DeviceWorkspace& workspace : device_workspaces_) {
+    if (workspace.device != backend.device()) continue;
+    run.workspace_buffer = workspace.buffer.handle();
+    run.workspace_bytes = workspace.buffer.bytes();
+  }
+  return run;
 }
 
 // A device went with what was computed on it: said, and under strict an error for good.

@@ -54,6 +54,7 @@ Dispatcher::Dispatcher(const graph::Graph& graph, std::span<const std::unique_pt
 }
 
 Dispatcher::~Dispatcher() {
+  disband_all();
   for (Node& node : nodes_) {
     for (Link& link : node.links) unbind(link);
   }
@@ -162,6 +163,7 @@ Status Dispatcher::bind(std::uint64_t max_tokens, Pack pack) {
   pack_ = pack;
   packed_.reserve(room_for_heads());
   for (std::size_t i = 0; i < nodes_.size(); ++i) BELAY_TRY(bind_node(i));
+  fuse();
   return {};
 }
 
@@ -181,6 +183,7 @@ Status Dispatcher::bind_node(std::size_t index) {
 
 Status Dispatcher::rebind(std::span<const std::size_t> nodes) {
   for (const std::size_t index : nodes) {
+    disband_around(index);
     for (Link& link : nodes_[index].links) unbind(link);
     BELAY_TRY(bind_node(index));
   }
@@ -200,7 +203,10 @@ Status Dispatcher::reserve(std::uint64_t max_tokens) {
   if (max_tokens <= max_tokens_) return {};
   max_tokens_ = max_tokens;
   for (const Node& node : nodes_) {
-    for (const Link& link : node.links) BELAY_TRY(reserve_workspace(link));
+    for (const Link& link : node.links) BELAY_TRY(reserve_workspace(*link.backend, link.kernel));
+  }
+  for (const Group& group : groups_) {
+    if (group.count > 0) BELAY_TRY(reserve_workspace(*group.backend, group.kernel));
   }
   return {};
 }
@@ -235,7 +241,7 @@ Status Dispatcher::bind_link(std::size_t index, const belay_op_t& op, const Comp
   BELAY_TRY_ASSIGN(const belay_packed_t form, ask_form(compute, op));
   if (goes_to_device(link, compute, form)) {
     BELAY_TRY(bind_on_device(index, op, compute, form, link));
-    return reserve_workspace(link);
+    return reserve_workspace(*link.backend, link.kernel);
   }
   BELAY_TRY(pack(index, op, compute, form, link));
   belay_error_t error = empty_error();
@@ -245,7 +251,7 @@ Status Dispatcher::bind_link(std::size_t index, const belay_op_t& op, const Comp
     link.kernel = nullptr;
     return plugin_error(ErrorCode::kNoPlugin, "bind", status, error);
   }
-  return reserve_workspace(link);
+  return reserve_workspace(*link.backend, link.kernel);
 }
 
 // What the heads of all chains will take for packed weights.
@@ -296,14 +302,14 @@ Status Dispatcher::pack_into(std::span<std::byte> memory, std::size_t index, con
   return {};
 }
 
-Status Dispatcher::reserve_workspace(const Link& link) {
-  if (link.kernel == nullptr) return {};
-  BELAY_TRY_ASSIGN(const Compute compute, link.backend->compute());
+Status Dispatcher::reserve_workspace(Backend& backend, const belay_kernel_t* kernel) {
+  if (kernel == nullptr) return {};
+  BELAY_TRY_ASSIGN(const Compute compute, backend.compute());
   std::uint64_t bytes = 0;
   belay_error_t error = empty_error();
-  const belay_status_t status = compute.table->workspace(link.kernel, max_tokens_, &bytes, &error);
+  const belay_status_t status = compute.table->workspace(kernel, max_tokens_, &bytes, &error);
   if (status != BELAY_OK) return plugin_error(ErrorCode::kNoPlugin, "workspace", status, error);
-  if (Device* device = link.backend->device()) return reserve_device_workspace(*device, bytes);
+  if (Device* device = backend.device()) return reserve_device_workspace(*device, bytes);
   if (bytes <= workspace_.size()) return {};
   BELAY_TRY_ASSIGN(workspace_, memory::Buffer::allocate(bytes, "the workspace of operators"));
   return {};

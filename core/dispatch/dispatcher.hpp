@@ -64,7 +64,8 @@ class Dispatcher {
   // Packs and binds the head of every chain, for runs of at most `max_tokens` tokens. After confirm().
   [[nodiscard]] Status bind(std::uint64_t max_tokens, Pack pack = Pack::kAll);
 
-  // Binds these nodes again, after their weights moved; what they had packed is given back. Errors as bind().
+  // Binds these nodes again, after their weights moved; what they had packed is given back, and they are in
+  // no group any more. Errors as bind().
   [[nodiscard]] Status rebind(std::span<const std::size_t> nodes);
 
   // Workspace for runs of at most `max_tokens` tokens from here on, when that is more than before.
@@ -102,6 +103,14 @@ class Dispatcher {
     return scrutinised_ ? run_scrutinised(index, run) : run_with_care(index, run);
   }
 
+  // How many nodes from `index` on are one call at the moment, because the plugin has a kernel that does the
+  // work of all of them; 0: node `index` begins no such group. After bind() groups only become fewer.
+  [[nodiscard]] std::size_t fused(std::size_t index) const;
+  // Runs such a group; `run` has the arguments of all its nodes (calls.hpp). False: its nodes are to be run
+  // one by one, because its kernel failed, which is said, or their operands are not in one place. Errors as
+  // run().
+  [[nodiscard]] Result<bool> run_fused(std::size_t index, belay_run_t& run, Residence* where = nullptr);
+
   // Brings what the graph computed to the host. Errors as run().
   [[nodiscard]] Status finish(Residence& where);
 
@@ -123,7 +132,8 @@ class Dispatcher {
     Scrutiny(const Scrutiny&) = delete;
     Scrutiny& operator=(const Scrutiny&) = delete;
     ~Scrutiny();
-    // After a second try that went well. When nobody was caught, that is said, or under strict an error.
+    // After a second try that went well. When nobody was caught, that is said, or under strict an error; a
+    // kernel of several nodes was not asked again, and is not any more.
     [[nodiscard]] Status verdict() const;
 
    private:
@@ -152,6 +162,15 @@ class Dispatcher {
     std::size_t active = 0;
   };
 
+  // Nodes that one kernel does the work of.
+  struct Group {
+    std::size_t count = 0;  // 0: none
+    belay_kernel_t* kernel = nullptr;
+    Backend* backend = nullptr;
+    std::uint8_t backend_index = 0;
+    std::string label;
+  };
+
   void prepare_run(belay_run_t& run) {
     error_.code = BELAY_OK;
     run.error = &error_;
@@ -176,7 +195,7 @@ class Dispatcher {
   Status pack_into(std::span<std::byte> memory, std::size_t index, const belay_op_t& op,
                    const Compute& compute) const;
   [[nodiscard]] std::uint64_t bytes_replaced(std::size_t index) const;
-  Status reserve_workspace(const Link& link);
+  Status reserve_workspace(Backend& backend, const belay_kernel_t* kernel);
   // device_links.cpp: plugins that compute on a device
   [[nodiscard]] bool goes_to_device(const Link& link, const Compute& compute,
                                     const belay_packed_t& form) const;
@@ -184,8 +203,21 @@ class Dispatcher {
                         const belay_packed_t& form, Link& link);
   Status reserve_device_workspace(Device& device, std::uint64_t bytes);
   Status bring_operands(std::size_t index, const Link& link, belay_run_t*& run, belay_status_t& status);
+  Status bring_to_device(std::size_t index, const Backend& backend, belay_status_t& status);
+  belay_run_t& arguments_on_device(std::size_t first, std::size_t count, const Backend& backend);
   Status state_lost(Error error, std::string_view to);
   [[nodiscard]] Error nobody_left(std::size_t index) const;
+  // fused.cpp: kernels that do the work of several nodes
+  [[nodiscard]] std::size_t end_of_sequence(std::size_t first) const;
+  void fuse();
+  void fuse_sequence(std::size_t first, std::size_t end, const Compute& compute);
+  bool keep_group(std::size_t first, std::size_t count, belay_kernel_t* kernel);
+  static void disband(Group& group);
+  void disband_around(std::size_t index);
+  void disband_all();
+  [[nodiscard]] bool is_in_one_place(std::size_t index) const;
+  Status bring_group(std::size_t index, belay_run_t*& run, belay_status_t& status);
+  Status give_up(Group& group, const Failure& failure);
   // recovery.cpp: what happens when a call fails, or is watched
   Status call_kernel(std::size_t index, const Link& link, belay_run_t& host_run, belay_status_t& status);
   Status run_with_care(std::size_t index, belay_run_t& run);
@@ -209,6 +241,7 @@ class Dispatcher {
   bool caught_ = false;              // a wrong result, since scrutiny began
   std::vector<std::string> labels_;  // of the nodes, when there is a trace
   std::vector<Node> nodes_;
+  std::vector<Group> groups_;  // of each node that begins one; empty before bind()
   Pack pack_ = Pack::kAll;
   PackedWeights packed_;
   memory::Buffer workspace_;

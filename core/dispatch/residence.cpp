@@ -25,7 +25,7 @@ Result<std::unique_ptr<Residence>> Residence::create(const graph::Graph& graph,
   }
   residence->heads_.assign(heads.begin(), heads.end());
   if (residence->places_.empty()) return std::unique_ptr<Residence>();
-  for (Place& place : residence->places_) residence->prepare_calls(place);
+  for (Place& place : residence->places_) place.calls = Calls(graph, place.tensors);
   residence->current_.assign(graph.values.size(), kHost);
   for (const graph::Node& node : graph.nodes) {
     auto& needs = residence->needs_.emplace_back();
@@ -75,21 +75,6 @@ Status Residence::place_caches(Place& place, std::span<Backend* const> heads) {
     }
   }
   return {};
-}
-
-void Residence::prepare_calls(Place& place) {
-  place.calls.resize(graph_.nodes.size());
-  for (std::size_t i = 0; i < place.calls.size(); ++i) {
-    Call& call = place.calls[i];
-    for (const graph::ValueId id : graph_.nodes[i].inputs) call.inputs.push_back(&place.tensors[id]);
-    for (const graph::ValueId id : graph_.nodes[i].outputs) call.outputs.push_back(&place.tensors[id]);
-    call.run.struct_size = sizeof call.run;
-    call.run.inputs = call.inputs.data();
-    call.run.input_count = call.inputs.size();
-    call.run.outputs = call.outputs.data();
-    call.run.output_count = call.outputs.size();
-    call.run.stream = place.device->stream();
-  }
 }
 
 const Residence::Place* Residence::place_of(const Backend& backend) const {
@@ -158,15 +143,18 @@ void Residence::copy_shapes() {
 bool Residence::serves(std::size_t node, const Backend& backend) const {
   const Place* place = place_of(backend);
   if (place == nullptr) return false;
-  const Call& call = place->calls[node];
   const auto has_place = [](const belay_tensor_t* tensor) { return tensor->buffer != 0; };
-  return std::all_of(call.inputs.begin(), call.inputs.end(), has_place) &&
-         std::all_of(call.outputs.begin(), call.outputs.end(), has_place);
+  const auto inputs = place->calls.inputs_of(node);
+  const auto outputs = place->calls.outputs_of(node);
+  return std::all_of(inputs.begin(), inputs.end(), has_place) &&
+         std::all_of(outputs.begin(), outputs.end(), has_place);
 }
 
-belay_run_t& Residence::arguments(std::size_t node, const Backend& backend) {
-  belay_run_t& run = place_of(backend)->calls[node].run;
+belay_run_t& Residence::arguments(std::size_t first, std::size_t count, const Backend& backend) {
+  Place& place = *place_of(backend);
+  belay_run_t& run = place.calls.of(first, count);
   run.position = step_.position;
+  run.stream = place.device->stream();
   return run;
 }
 

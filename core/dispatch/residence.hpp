@@ -5,6 +5,7 @@
 #pragma once
 
 #include "core/dispatch/backend.hpp"
+#include "core/dispatch/calls.hpp"
 #include "core/dispatch/device.hpp"
 #include "core/graph/graph.hpp"
 
@@ -68,8 +69,9 @@ class Residence {
   // What a node wrote, too, so that it can be looked at.
   [[nodiscard]] Status results_to_host(std::size_t node);
 
-  // The arguments of a node on the device of a backend that serves it.
-  [[nodiscard]] belay_run_t& arguments(std::size_t node, const Backend& backend);
+  // The arguments of `count` nodes from `first` on, on the device of a backend that serves them; until the
+  // next call.
+  [[nodiscard]] belay_run_t& arguments(std::size_t first, std::size_t count, const Backend& backend);
 
   // A node was run there: what it wrote is current only there.
   void written_on_host(std::size_t node) { written(node, kHost); }
@@ -94,11 +96,6 @@ class Residence {
   // Bit 0 of `current_` is the host, bit p + 1 is places_[p].
   static constexpr std::uint32_t kHost = 1;
 
-  struct Call {
-    std::vector<const belay_tensor_t*> inputs;
-    std::vector<const belay_tensor_t*> outputs;
-    belay_run_t run = {};
-  };
   struct Place {
     Backend* backend = nullptr;
     Device* device = nullptr;
@@ -107,13 +104,12 @@ class Residence {
     std::vector<std::uint64_t> offsets;  // in it, of each value
     std::vector<DeviceBuffer> caches;
     std::vector<belay_tensor_t> tensors;  // of each value; buffer 0: it has no place here
-    std::vector<Call> calls;
+    Calls calls;
   };
 
   Residence(const graph::Graph& graph, const Host& host) : graph_(graph), host_(host) {}
   Status add_place(Backend& backend, std::span<Backend* const> heads, std::uint64_t max_tokens);
   Status place_caches(Place& place, std::span<Backend* const> heads);
-  void prepare_calls(Place& place);
   void copy_shapes();
   void written(std::size_t node, std::uint32_t bit);
 

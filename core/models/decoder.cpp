@@ -22,24 +22,29 @@ struct Body {
   Body(const Tensors& tensors, const DecoderConfig& decoder_config, DType cache_dtype, std::string_view name)
       : config(decoder_config), cache(cache_dtype), weight(tensors, build, name) {}
 
-  // x (M, width) -> (M, heads, head_dim), normed where the architecture does, not yet rotated
-  graph::ValueId project_heads(const std::string& prefix, const std::string& which, graph::ValueId x,
-                               std::uint32_t heads) {
-    const std::string name = prefix + "attn_" + which;
+  // x (M, width) -> (M, heads, head_dim)
+  graph::ValueId project_heads(const std::string& name, graph::ValueId x, std::uint32_t heads) {
     const auto bias = config.qkv_bias ? std::optional(weight(name + ".bias")) : std::nullopt;
     const graph::ValueId projected = build.linear(name, x, {weight(name + ".weight"), bias});
-    const graph::ValueId by_head = build.reshape(projected, {graph::kTokens, heads, config.head_dim});
-    if (!config.qk_norm || which == "v") return by_head;
-    return build.rms_norm(name + "_norm", by_head, weight(name + "_norm.weight"), config.rms_epsilon);
+    return build.reshape(projected, {graph::kTokens, heads, config.head_dim});
+  }
+
+  // Of each head, where the architecture has that.
+  graph::ValueId norm_heads(const std::string& name, graph::ValueId heads) {
+    if (!config.qk_norm) return heads;
+    return build.rms_norm(name + "_norm", heads, weight(name + "_norm.weight"), config.rms_epsilon);
   }
 
   // x (M, width) -> what attention adds to it
   graph::ValueId attention(const std::string& prefix, graph::ValueId x) {
     const graph::ValueId h =
         build.rms_norm(prefix + "attn_norm", x, weight(prefix + "attn_norm.weight"), config.rms_epsilon);
-    const graph::ValueId q = project_heads(prefix, "q", h, config.n_heads);
-    const graph::ValueId k = project_heads(prefix, "k", h, config.n_kv_heads);
-    const graph::ValueId v = project_heads(prefix, "v", h, config.n_kv_heads);
+    // The three side by side, so that a plugin can do them as one.
+    graph::ValueId q = project_heads(prefix + "attn_q", h, config.n_heads);
+    graph::ValueId k = project_heads(prefix + "attn_k", h, config.n_kv_heads);
+    const graph::ValueId v = project_heads(prefix + "attn_v", h, config.n_kv_heads);
+    q = norm_heads(prefix + "attn_q", q);
+    k = norm_heads(prefix + "attn_k", k);
     const graph::ValueId turned_q = build.rope(prefix + "rope_q", q, positions, config.rope, freq_factors);
     const graph::ValueId turned_k = build.rope(prefix + "rope_k", k, positions, config.rope, freq_factors);
     const auto kv = build.kv_write(prefix + "kv_write", turned_k, v, cache);

@@ -25,13 +25,23 @@ struct Slots {
   std::vector<memory::Interval> intervals;
 };
 
-Slots assign_slots(const graph::Graph& graph, std::uint64_t max_tokens) {
+// How many nodes each node begins a group of, for nodes that are run as one; 0 or 1: of none.
+using GroupSizes = std::vector<std::size_t>;
+
+// What a group reads is there until its end, so that its nodes can be run one by one when it fails.
+Slots assign_slots(const graph::Graph& graph, std::uint64_t max_tokens, const GroupSizes& groups) {
   Slots slots;
   slots.of_value.assign(graph.values.size(), kNoSlot);
   const auto slot_of = [&](graph::ValueId id) {
     return slots.of_value[graph.values[id].view_of.value_or(id)];
   };
+  std::uint32_t group_begin = 0;
+  std::uint32_t group_end = 0;  // of the group that a step is in, or else behind the step
   for (std::uint32_t step = 0; step < graph.nodes.size(); ++step) {
+    if (step >= group_end) {
+      group_begin = step;
+      group_end = step + static_cast<std::uint32_t>(std::max<std::size_t>(groups[step], 1));
+    }
     const graph::Node& node = graph.nodes[step];
     for (const graph::ValueId id : node.outputs) {
       if (graph.values[id].kind != graph::ValueKind::kActivation) continue;
@@ -39,7 +49,11 @@ Slots assign_slots(const graph::Graph& graph, std::uint64_t max_tokens) {
       slots.intervals.push_back({graph::value_bytes(graph.values[id], max_tokens), step, step});
     }
     for (const graph::ValueId id : node.inputs) {
-      if (const std::size_t slot = slot_of(id); slot != kNoSlot) slots.intervals[slot].last = step;
+      const std::size_t slot = slot_of(id);
+      if (slot == kNoSlot) continue;
+      memory::Interval& interval = slots.intervals[slot];
+      const bool from_outside = interval.first < group_begin;
+      interval.last = std::max(interval.last, from_outside ? group_end - 1 : step);
     }
   }
   const auto end = static_cast<std::uint32_t>(graph.nodes.size());
@@ -53,7 +67,12 @@ Slots assign_slots(const graph::Graph& graph, std::uint64_t max_tokens) {
 }  // namespace
 
 std::uint64_t scratch_bytes(const graph::Graph& graph, std::uint64_t max_tokens) {
-  return memory::pack_intervals(assign_slots(graph, max_tokens).intervals).total_bytes;
+  GroupSizes layers(graph.nodes.size());
+  for (std::size_t first = 0, end = 0; first < layers.size(); first = end) {
+    while (end < layers.size() && graph.nodes[end].layer == graph.nodes[first].layer) ++end;
+    if (graph.nodes[first].layer >= 0) layers[first] = end - first;
+  }
+  return memory::pack_intervals(assign_slots(graph, max_tokens, layers).intervals).total_bytes;
 }
 
 Result<Executor> Executor::create(const graph::Graph& graph, dispatch::Dispatcher& dispatcher,
@@ -61,9 +80,8 @@ Result<Executor> Executor::create(const graph::Graph& graph, dispatch::Dispatche
   Executor executor(graph, dispatcher, stop);
   executor.weights_ = memory.weights;
   executor.spilled_ = memory.spilled;
-  BELAY_TRY_ASSIGN(executor.scratch_, memory::Buffer::allocate(scratch_bytes(graph, max_tokens), "scratch"));
-  executor.lay_out_values(memory, max_tokens);
-  executor.prepare_calls();
+  BELAY_TRY(executor.lay_out_values(memory, max_tokens));
+  executor.calls_ = dispatch::Calls(graph, executor.tensors_);
   BELAY_TRY_ASSIGN(executor.residence_,
                    dispatch::Residence::create(
                        graph, dispatcher.heads(),
@@ -71,9 +89,12 @@ Result<Executor> Executor::create(const graph::Graph& graph, dispatch::Dispatche
   return executor;
 }
 
-void Executor::lay_out_values(const Memory& memory, std::uint64_t max_tokens) {
-  const Slots slots = assign_slots(*graph_, max_tokens);
+Status Executor::lay_out_values(const Memory& memory, std::uint64_t max_tokens) {
+  GroupSizes groups(graph_->nodes.size());
+  for (std::size_t i = 0; i < groups.size(); ++i) groups[i] = dispatcher_->fused(i);
+  const Slots slots = assign_slots(*graph_, max_tokens, groups);
   const memory::Packing packing = memory::pack_intervals(slots.intervals);
+  BELAY_TRY_ASSIGN(scratch_, memory::Buffer::allocate(packing.total_bytes, "scratch"));
   tensors_.reserve(graph_->values.size());
   offsets_.assign(graph_->values.size(), 0);
   for (std::size_t id = 0; id < graph_->values.size(); ++id) {
@@ -88,20 +109,7 @@ void Executor::lay_out_values(const Memory& memory, std::uint64_t max_tokens) {
     void* data = slot == kNoSlot ? nullptr : scratch_.data() + offsets_[id];
     tensors_.push_back(memory::describe(value.dtype, value.shape, data));
   }
-}
-
-void Executor::prepare_calls() {
-  calls_.resize(graph_->nodes.size());
-  for (std::size_t i = 0; i < calls_.size(); ++i) {
-    Call& call = calls_[i];
-    for (const graph::ValueId id : graph_->nodes[i].inputs) call.inputs.push_back(&tensors_[id]);
-    for (const graph::ValueId id : graph_->nodes[i].outputs) call.outputs.push_back(&tensors_[id]);
-    call.run.struct_size = sizeof call.run;
-    call.run.inputs = call.inputs.data();
-    call.run.input_count = call.inputs.size();
-    call.run.outputs = call.outputs.data();
-    call.run.output_count = call.outputs.size();
-  }
+  return {};
 }
 
 void Executor::set_tokens(std::uint64_t tokens) {
@@ -177,16 +185,30 @@ Status Executor::run_without_lost(std::uint64_t position, Outputs outputs) {
 Status Executor::run_nodes(std::uint64_t position, Outputs outputs) {
   if (residence_ != nullptr) residence_->begin({position, tokens_});
   if (handed_) residence_->input_lies_at(graph_->inputs[0], *handed_);
-  for (std::size_t i = 0; i < calls_.size(); ++i) {
+  for (std::size_t i = 0; i < graph_->nodes.size();) {
     BELAY_TRY(stop_->check());
-    BELAY_TRY(run_node(i, position));
+    BELAY_TRY_ASSIGN(const std::size_t done, run_nodes_from(i, position));
+    i += done;
   }
   if (residence_ == nullptr || outputs == Outputs::kAnywhere) return {};
   return dispatcher_->finish(*residence_);
 }
 
+// The number of nodes that were run: those that one kernel does, or one. With a cache that does not lie in
+// memory as a whole, one at a time.
+Result<std::size_t> Executor::run_nodes_from(std::size_t index, std::uint64_t position) {
+  if (const std::size_t count = spilled_ == nullptr ? dispatcher_->fused(index) : 0; count > 0) {
+    belay_run_t& run = calls_.of(index, count);
+    run.position = position;
+    BELAY_TRY_ASSIGN(const bool done, dispatcher_->run_fused(index, run, residence_.get()));
+    if (done) return count;
+  }
+  BELAY_TRY(run_node(index, position));
+  return std::size_t{1};
+}
+
 Status Executor::run_node(std::size_t index, std::uint64_t position) {
-  belay_run_t& run = calls_[index].run;
+  belay_run_t& run = calls_.of(index);
   run.position = position;
   if (weights_ != nullptr) BELAY_TRY(weights_->acquire(index, *stop_));
   if (spilled_ != nullptr) BELAY_TRY(spilled_->acquire(index, {position, tokens_}, *stop_));

@@ -2,6 +2,7 @@
 // share scratch. Allocates nothing after it was made. One thread at a time.
 #pragma once
 
+#include "core/dispatch/calls.hpp"
 #include "core/dispatch/dispatcher.hpp"
 #include "core/graph/graph.hpp"
 #include "core/memory/buffer.hpp"
@@ -17,7 +18,8 @@
 
 namespace belay::runtime {
 
-// Bytes of scratch that a graph needs for steps of at most `max_tokens` tokens.
+// Bytes of scratch that a graph needs for steps of at most `max_tokens` tokens, when plugins run as one what
+// they can, up to whole layers.
 [[nodiscard]] std::uint64_t scratch_bytes(const graph::Graph& graph, std::uint64_t max_tokens);
 
 class Executor {
@@ -66,19 +68,12 @@ class Executor {
   Executor(const graph::Graph& graph, dispatch::Dispatcher& dispatcher, const Stop& stop)
       : graph_(&graph), dispatcher_(&dispatcher), stop_(&stop) {}
 
-  // The arguments of one node: pointers into tensors_.
-  struct Call {
-    std::vector<const belay_tensor_t*> inputs;
-    std::vector<const belay_tensor_t*> outputs;
-    belay_run_t run = {};
-  };
-
-  void lay_out_values(const Memory& memory, std::uint64_t max_tokens);
-  void prepare_calls();
+  Status lay_out_values(const Memory& memory, std::uint64_t max_tokens);
   void set_tokens(std::uint64_t tokens);
   Status run_checked(std::uint64_t position, Outputs outputs);
   Status run_without_lost(std::uint64_t position, Outputs outputs);
   Status run_nodes(std::uint64_t position, Outputs outputs);
+  Result<std::size_t> run_nodes_from(std::size_t index, std::uint64_t position);
   Status run_node(std::size_t index, std::uint64_t position);
   [[nodiscard]] bool outputs_finite() const;
 
@@ -88,10 +83,10 @@ class Executor {
   WeightStream* weights_ = nullptr;
   KvStream* spilled_ = nullptr;
   memory::Buffer scratch_;
-  std::vector<belay_tensor_t> tensors_;              // one for each value, in host memory
-  std::vector<std::uint64_t> offsets_;               // of those in scratch
-  std::unique_ptr<dispatch::Residence> residence_;   // when some plugin has a device
-  std::vector<Call> calls_;                          // one for each node
+  std::vector<belay_tensor_t> tensors_;             // one for each value, in host memory
+  std::vector<std::uint64_t> offsets_;              // of those in scratch
+  std::unique_ptr<dispatch::Residence> residence_;  // when some plugin has a device
+  dispatch::Calls calls_;
   std::optional<dispatch::Residence::Site> handed_;  // the first input of this run
   std::uint64_t tokens_ = 0;
 };

@@ -53,6 +53,10 @@ class CpuInstance {
     return row.bind_packed(host_, op, buffer);
   }
 
+  [[nodiscard]] sdk::KernelPtr fuse(const sdk::Sequence& steps, uint64_t& taken) const {
+    return join_linears(steps, taken);
+  }
+
  private:
   static constexpr uint32_t kPackedLayout = 1;  // quant/packed.hpp
 

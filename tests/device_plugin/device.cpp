@@ -2,6 +2,7 @@
 // to come from the device.
 #include "plugins/cpu_kernels/ops/ops.hpp"
 #include "tests/device_plugin/instance.hpp"
+#include "tests/faulty_plugins/joined.hpp"
 #include "tests/faulty_plugins/packing.hpp"
 
 #include <array>
@@ -15,13 +16,13 @@ namespace {
 
 namespace kernels = belay::BELAY_ISA;
 
-std::uint64_t memory_wanted(sdk::Host host) {
-  constexpr std::uint64_t kUsual = std::uint64_t{64} << 20U;
-  const std::string_view given = host.config("memory", "");
-  std::uint64_t bytes = kUsual;
-  std::from_chars(given.data(), given.data() + given.size(), bytes);
-  return bytes;
+std::uint64_t number(sdk::Host host, std::string_view key, std::uint64_t otherwise) {
+  const std::string_view given = host.config(key, "");
+  std::from_chars(given.data(), given.data() + given.size(), otherwise);
+  return otherwise;
 }
+
+std::uint64_t memory_wanted(sdk::Host host) { return number(host, "memory", std::uint64_t{64} << 20U); }
 
 class Kernel final : public sdk::Kernel<Kernel> {
  public:
@@ -138,6 +139,13 @@ sdk::KernelPtr Instance::bind(const belay_op_t& op, const void* buffer, uint64_t
 
 sdk::KernelPtr Instance::bind_device(const belay_op_t& op, uint64_t buffer, uint64_t offset, uint64_t bytes) {
   return bind(op, memory_.at(buffer, offset, bytes), bytes);
+}
+
+sdk::KernelPtr Instance::fuse(const sdk::Sequence& steps, uint64_t& taken) {
+  return faulty::join(steps, number(host_, "join", 0), taken, [this](const belay_tensor_t& tensor) -> void* {
+    if (tensor.data != nullptr) return tensor.data;
+    return memory_.at(tensor.buffer, tensor.offset, tensor.nbytes);
+  });
 }
 
 }  // namespace test_device

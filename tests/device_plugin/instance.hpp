@@ -27,6 +27,8 @@ class Instance {
   [[nodiscard]] sdk::KernelPtr bind_device(const belay_op_t& op, uint64_t buffer, uint64_t offset,
                                            uint64_t bytes);
 
+  [[nodiscard]] sdk::KernelPtr fuse(const sdk::Sequence& steps, uint64_t& taken);
+
   [[nodiscard]] Memory& memory() { return memory_; }
 
  private:

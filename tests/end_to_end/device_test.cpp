@@ -7,6 +7,7 @@
 #include "tests/support/tiny_model_file.hpp"
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 using namespace belay;  // NOLINT(google-build-using-namespace)
@@ -176,9 +177,10 @@ TEST_CASE("layers lie on both sides of every possible border") {
 }
 
 TEST_CASE("any call of the device may fail, in any way") {
-  for (const std::string& memory : {std::string(), memory_for_layers(1)}) {
-    Settings settings;
-    if (!memory.empty()) settings["test.device.memory"] = memory;
+  Settings on_a_border = {{"test.device.memory", memory_for_layers(1)}};
+  Settings whole_layers = {{"test.device.join", "100"}};
+  for (Settings& settings :
+       std::array<Settings, 3>{Settings(), std::move(on_a_border), std::move(whole_layers)}) {
     const std::uint64_t calls = device_calls(settings);
     REQUIRE(calls > 100);
     for (const std::string how : {"op", "oom", "lost", "later"}) {
@@ -186,7 +188,6 @@ TEST_CASE("any call of the device may fail, in any way") {
       std::uint64_t fell_back = 0;
       std::uint64_t failed = 0;
       for (std::uint64_t k = 0; k < calls; k += stride(), ++failed) {
-        CAPTURE(memory);
         CAPTURE(how);
         CAPTURE(k);
         settings["test.device.fail_at"] = std::to_string(k);

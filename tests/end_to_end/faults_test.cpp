@@ -107,6 +107,32 @@ TEST_CASE("a plugin with packed weights of its own layout gives the same text") 
   CHECK(plain.last_logits == packed.last_logits);
 }
 
+TEST_CASE("steps that a plugin does as one give the same text, and any of them may fail") {
+  const auto model = tiny_model("joined", {.arch = "qwen3", .types = {DType::kQ4_1, DType::kQ8_0}});
+  const Outcome healthy = run(model, {});
+  for (const char* join : {"2", "3", "100"}) {
+    CAPTURE(join);
+    const Outcome joined = run(model, {{"test.faulty.join", join}});
+    REQUIRE(joined.fallbacks.empty());
+    REQUIRE(joined.tokens == healthy.tokens);
+    REQUIRE(joined.last_logits == healthy.last_logits);
+    REQUIRE(joined.assignment == healthy.assignment);
+    std::size_t in_groups = 0;
+    for (std::size_t k = 0; k < healthy.assignment.size(); k += 5) {
+      CAPTURE(k);
+      const Outcome faulty = run(model, {{"test.faulty.join", join},
+                                         {"test.faulty.fail_at", std::to_string(k)},
+                                         {"test.faulty.fail_how", "partial"}});
+      REQUIRE(faulty.fallbacks.size() == 1);
+      REQUIRE(faulty.fallbacks[0].from == "test.faulty");
+      in_groups += faulty.fallbacks[0].to == "test.faulty" ? 1 : 0;
+      REQUIRE(faulty.tokens == healthy.tokens);
+      REQUIRE(faulty.last_logits == healthy.last_logits);
+    }
+    CHECK(in_groups > 0);
+  }
+}
+
 TEST_CASE("a lost device takes the plugin out of use and the text stands") {
   const auto model = tiny_model("device", {});
   const Outcome faulty = run(model, {{"test.faulty.fail_at", "40"}, {"test.faulty.fail_scope", "device"}});

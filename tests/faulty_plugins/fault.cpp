@@ -9,17 +9,6 @@
 namespace faulty {
 namespace {
 
-std::uint64_t number(sdk::Host host, std::string_view key, std::uint64_t otherwise) {
-  const std::string_view text = host.config(key);
-  if (text.empty()) return otherwise;
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) {
-    throw sdk::Error(BELAY_INVALID_ARGUMENT, "test.faulty: %s is not a number", std::string(key).c_str());
-  }
-  return value;
-}
-
 struct Name {
   std::string_view text;
   std::int32_t value;
@@ -76,9 +65,20 @@ void spoil_outputs(const belay_run_t& run, std::string_view op, int byte) {
 
 }  // namespace
 
+std::uint64_t number_of(sdk::Host host, std::string_view key, std::uint64_t otherwise) {
+  const std::string_view text = host.config(key);
+  if (text.empty()) return otherwise;
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    throw sdk::Error(BELAY_INVALID_ARGUMENT, "test.faulty: %s is not a number", std::string(key).c_str());
+  }
+  return value;
+}
+
 Fault::Fault(sdk::Host host)
-    : fail_at_(number(host, "fail_at", kNever)),
-      fail_times_(number(host, "fail_times", 1)),
+    : fail_at_(number_of(host, "fail_at", kNever)),
+      fail_times_(number_of(host, "fail_times", 1)),
       fail_op_(host.config("fail_op")) {
   scope_ = choice(host, "fail_scope", "op",
                   {{"op", BELAY_SCOPE_OP},

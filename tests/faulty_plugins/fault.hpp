@@ -14,6 +14,9 @@ namespace sdk = belay::sdk;
 
 enum class How { kStatus, kThrow, kNan, kPartial };
 
+// A setting that is a number. Throws sdk::Error for one that is none.
+[[nodiscard]] std::uint64_t number_of(sdk::Host host, std::string_view key, std::uint64_t otherwise);
+
 class Fault {
  public:
   // Throws sdk::Error for a setting that it does not know: a typo must not make a test pass.

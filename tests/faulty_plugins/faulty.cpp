@@ -1,8 +1,9 @@
 // test.faulty: the scalar kernels, all operators, sound until the settings say otherwise (fault.hpp,
 // README.md). With "pack" = "1" its weights have a layout of its own, so that the core's path through pack
-// and bind is exercised.
+// and bind is exercised; with "join" it joins that many kernels.
 #include "plugins/cpu_kernels/ops/ops.hpp"
 #include "tests/faulty_plugins/fault.hpp"
+#include "tests/faulty_plugins/joined.hpp"
 #include "tests/faulty_plugins/packing.hpp"
 
 #include <memory>
@@ -84,6 +85,10 @@ class Instance {
     const auto id = std::string(sdk::view(op.id));
     sdk::KernelPtr sound = kernels::find_op(id)->bind(host_, plain);
     return std::make_unique<FaultyKernel>(host_, fault_, id, std::move(unpacked), std::move(sound));
+  }
+
+  [[nodiscard]] sdk::KernelPtr fuse(const sdk::Sequence& steps, uint64_t& taken) const {
+    return join(steps, number_of(host_, "join", 0), taken, [](const belay_tensor_t& t) { return t.data; });
   }
 
  private:

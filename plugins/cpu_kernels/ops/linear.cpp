@@ -4,8 +4,10 @@
 #include "plugins/cpu_kernels/ops/ops.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <memory>
+#include <span>
 
 namespace belay::BELAY_ISA {
 namespace {
@@ -17,12 +19,15 @@ constexpr double kProductsPerNs = 40;
 
 uint64_t align_up(uint64_t bytes) { return (bytes + 63) / 64 * 64; }
 
+using Tasks = std::span<const LinearTask>;
+
 class Linear final : public sdk::Kernel<Linear> {
  public:
   Linear(sdk::Host host, const Weight& weight, const float* bias, int32_t numerics, bool is_packed)
       : host_(host),
         weight_(weight),
         bias_(bias),
+        is_packed_(is_packed),
         floats_(is_packed ? packed_floats(weight.dtype) : floats_of_file(weight.dtype)),
         few_q8_(is_packed ? few_tokens_q8_packed(weight.dtype) : few_tokens_q8(weight.dtype)),
         many_q8_(many_tokens_q8(weight.dtype, is_packed)),
@@ -42,9 +47,25 @@ class Linear final : public sdk::Kernel<Linear> {
     float* out = operands.out_floats(0, tokens, static_cast<uint64_t>(weight_.rows));
     void* scratch = operands.workspace(workspace(static_cast<uint64_t>(tokens)));
     if (operands.status() != BELAY_OK || tokens == 0 || weight_.rows == 0) return operands.status();
-    const LinearTask task{weight_, bias_, tokens, out};
-    return quantised_ ? run_quantised(task, x, static_cast<uint8_t*>(scratch))
-                      : run_f32(task, x, static_cast<float*>(scratch));
+    const LinearTask task = this->task(tokens, out);
+    return compute({&task, 1}, x, scratch);
+  }
+
+  [[nodiscard]] int64_t rows() const { return weight_.rows; }
+  [[nodiscard]] int64_t cols() const { return weight_.cols; }
+  [[nodiscard]] LinearTask task(int64_t tokens, float* out) const { return {weight_, bias_, tokens, out}; }
+
+  // Whether another layer on the same x is computed in the same way, so that one call can do both.
+  [[nodiscard]] bool goes_with(const Linear& other) const {
+    return parts_ == 1 && other.parts_ == 1 && weight_.dtype == other.weight_.dtype &&
+           weight_.cols == other.weight_.cols && is_packed_ == other.is_packed_ &&
+           quantised_ == other.quantised_;
+  }
+
+  // Of this layer, and of others that go with it: for at least one token and one row of each.
+  belay_status_t compute(Tasks tasks, const float* x, void* scratch) const {
+    return quantised_ ? run_quantised(tasks, x, static_cast<uint8_t*>(scratch))
+                      : run_f32(tasks, x, static_cast<float*>(scratch));
   }
 
  private:
@@ -77,43 +98,62 @@ class Linear final : public sdk::Kernel<Linear> {
     return kSlowness * std::max(bytes / kBytesPerNs, products / kProductsPerNs);
   }
 
+  // The rows of all tasks in one parallel region: body(task, begin, end, worker) for ranges of their rows.
   template <class Body>
-  belay_status_t for_rows(int64_t unit, int64_t tokens, Body&& body) const {
-    const int64_t units = (weight_.rows + unit - 1) / unit;
-    return host_.parallel_for(static_cast<uint64_t>(units), grain_for(unit_ns(unit, tokens)),
-                              [&](uint64_t begin, uint64_t end, uint32_t worker) {
-                                body(static_cast<int64_t>(begin) * unit,
-                                     std::min(static_cast<int64_t>(end) * unit, weight_.rows), worker);
+  belay_status_t for_rows(Tasks tasks, int64_t unit, Body&& body) const {
+    int64_t units = 0;
+    for (const LinearTask& task : tasks) units += units_of(task, unit);
+    return host_.parallel_for(static_cast<uint64_t>(units), grain_for(unit_ns(unit, tasks[0].tokens)),
+                              [&](uint64_t from, uint64_t to, uint32_t worker) {
+                                auto begin = static_cast<int64_t>(from);
+                                auto end = static_cast<int64_t>(to);
+                                for (const LinearTask& task : tasks) {
+                                  const int64_t here = units_of(task, unit);
+                                  if (begin < here && end > 0)
+                                    body(task, std::max<int64_t>(begin, 0) * unit,
+                                         std::min(end * unit, task.weight.rows), worker);
+                                  begin -= here;
+                                  end -= here;
+                                }
                               });
   }
-
-  belay_status_t run_f32(const LinearTask& task, const float* x, float* panels) const {
-    return for_rows(kRowsF32, task.tokens, [&](int64_t begin, int64_t end, uint32_t worker) {
-      if (task.tokens == 1 && floats_.one_token != nullptr) {
-        floats_.one_token(task, x, begin, end);
-      } else {
-        float* own = panels == nullptr ? nullptr : panels + worker * kPanelFloatsF32;
-        floats_.more_tokens(task, x, begin, end, own);
-      }
-    });
+  static int64_t units_of(const LinearTask& task, int64_t unit) {
+    return (task.weight.rows + unit - 1) / unit;
   }
 
-  belay_status_t run_quantised(const LinearTask& task, const float* x, uint8_t* scratch) const {
-    const auto tokens = static_cast<uint64_t>(task.tokens) * parts_;
+  belay_status_t run_f32(Tasks tasks, const float* x, float* panels) const {
+    return for_rows(tasks, kRowsF32,
+                    [&](const LinearTask& task, int64_t begin, int64_t end, uint32_t worker) {
+                      if (task.tokens == 1 && floats_.one_token != nullptr) {
+                        floats_.one_token(task, x, begin, end);
+                      } else {
+                        float* own = panels == nullptr ? nullptr : panels + worker * kPanelFloatsF32;
+                        floats_.more_tokens(task, x, begin, end, own);
+                      }
+                    });
+  }
+
+  belay_status_t run_quantised(Tasks tasks, const float* x, uint8_t* scratch) const {
+    const auto tokens = static_cast<uint64_t>(tasks[0].tokens) * parts_;
     const Layout l = layout(tokens);
     const QuantisedWay& way = way_of(tokens);
     const QuantisedActivations activations = {scratch, reinterpret_cast<float*>(scratch + l.scale),
                                               reinterpret_cast<uint32_t*>(scratch + l.sum)};
-    const belay_status_t status = quantise(task, x, way.activations, activations);
+    const belay_status_t status = quantise(tasks[0], x, way.activations, activations);
     if (status != BELAY_OK) return status;
-    LinearTask products = task;
-    if (parts_ > 1) {
-      products = {weight_, nullptr, static_cast<int64_t>(tokens),
-                  reinterpret_cast<float*>(scratch + l.products)};
-    }
-    return for_rows(way.unit, products.tokens, [&](int64_t begin, int64_t end, uint32_t) {
+    if (parts_ > 1) return run_in_parts(tasks[0], way, activations, scratch + l.products);
+    return for_rows(tasks, way.unit, [&](const LinearTask& task, int64_t begin, int64_t end, uint32_t) {
+      way.compute(task, activations, begin, end);
+    });
+  }
+
+  belay_status_t run_in_parts(const LinearTask& task, const QuantisedWay& way,
+                              const QuantisedActivations& activations, uint8_t* scratch) const {
+    const LinearTask products = {weight_, nullptr, task.tokens * static_cast<int64_t>(parts_),
+                                 reinterpret_cast<float*>(scratch)};
+    return for_rows({&products, 1}, way.unit, [&](const LinearTask&, int64_t begin, int64_t end, uint32_t) {
       way.compute(products, activations, begin, end);
-      if (parts_ > 1) add_parts(task, products.out, begin, end);
+      add_parts(task, products.out, begin, end);
     });
   }
 
@@ -149,11 +189,44 @@ class Linear final : public sdk::Kernel<Linear> {
   sdk::Host host_;
   Weight weight_;
   const float* bias_;
+  bool is_packed_;
   FloatWay floats_;
   QuantisedWay few_q8_;
   QuantisedWay many_q8_;
   bool quantised_;
   uint64_t parts_;  // tokens of 8 bits that stand for one
+};
+
+// Layers on the same x, such as q, k and v: x is quantised once, and the threads meet once.
+class JoinedLinears final : public sdk::Kernel<JoinedLinears> {
+ public:
+  static constexpr uint64_t kMost = 4;
+
+  void add(const Linear& layer) { layers_[count_++] = &layer; }
+  [[nodiscard]] uint64_t count() const { return count_; }
+  [[nodiscard]] bool takes(const Linear& layer) const {
+    return count_ < kMost && layer.rows() > 0 && (count_ == 0 || layers_[0]->goes_with(layer));
+  }
+
+  [[nodiscard]] uint64_t workspace(uint64_t tokens) const override { return layers_[0]->workspace(tokens); }
+
+  belay_status_t run(const belay_run_t& arguments) {
+    Operands operands(arguments, count_, count_);
+    const int64_t tokens = operands.tokens();
+    const float* x = operands.floats(0, tokens, static_cast<uint64_t>(layers_[0]->cols()));
+    std::array<LinearTask, kMost> tasks{};
+    for (uint64_t i = 0; i < count_; ++i) {
+      float* out = operands.out_floats(i, tokens, static_cast<uint64_t>(layers_[i]->rows()));
+      tasks[i] = layers_[i]->task(tokens, out);
+    }
+    void* scratch = operands.workspace(workspace(static_cast<uint64_t>(tokens)));
+    if (operands.status() != BELAY_OK || tokens == 0) return operands.status();
+    return layers_[0]->compute({tasks.data(), count_}, x, scratch);
+  }
+
+ private:
+  std::array<const Linear*, kMost> layers_{};
+  uint64_t count_ = 0;
 };
 
 bool supports(const belay_op_t& op, sdk::Support& answer) {
@@ -220,6 +293,18 @@ sdk::KernelPtr bind_packed(sdk::Host host, const belay_op_t& op, const void* pac
 }
 
 }  // namespace
+
+sdk::KernelPtr join_linears(const sdk::Sequence& steps, uint64_t& taken) {
+  auto joined = std::make_unique<JoinedLinears>();
+  for (uint64_t i = 0; i < steps.count() && steps.id(i) == BELAY_OP_LINEAR; ++i) {
+    const auto& layer = steps.kernel<Linear>(i);
+    if (steps[i].inputs[0] != steps[0].inputs[0] || !joined->takes(layer)) break;
+    joined->add(layer);
+  }
+  if (joined->count() < 2) return nullptr;
+  taken = joined->count();
+  return joined;
+}
 
 constinit const OpRow kLinear = {BELAY_OP_LINEAR, &supports, &bind, &packed_bytes, &pack, &bind_packed};
 

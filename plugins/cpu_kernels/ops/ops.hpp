@@ -33,6 +33,10 @@ extern const OpRow kSiluMul;
 extern const OpRow kGelu;
 extern const OpRow kAdd;
 
+// One kernel for the linear layers that a sequence begins with, when two or more share their input and are
+// computed in one way; else nullptr. `taken`: how many.
+sdk::KernelPtr join_linears(const sdk::Sequence& steps, uint64_t& taken);
+
 // nullptr when the op is not offered.
 const OpRow* find_op(std::string_view id);
 

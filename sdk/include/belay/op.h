@@ -16,7 +16,7 @@
  *   belay.gelu/1          x f32 [M, N]                                                    f32 [M, N]
  *   belay.add/1           a, b f32 [M, N]                                                 f32 [M, N]
  *
- * Composites, which a plugin may offer fused; the core otherwise runs the simple ops:
+ * Composites, reserved: the core runs the simple ops, and a plugin joins as many as it can (`fuse`, ext/compute.h):
  *   belay.qkv/1           x [M, K]                        wq, wk, wv, (bq, bk, bv)        q, k, v
  *   belay.mlp_swiglu/1    x [M, K]                        w_gate, w_up, w_down            f32 [M, K]
  *   belay.attention_block/1  reserved

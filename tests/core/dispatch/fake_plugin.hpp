@@ -22,7 +22,10 @@ struct FakePlugin {
   std::set<int> failing_runs = {};  // by their order, from 0
   belay_status_t status = BELAY_INTERNAL;
   std::int32_t scope = BELAY_SCOPE_OP;
+  std::uint64_t fuses = 0;       // so many steps at once, where there are as many
+  std::uint64_t says_taken = 0;  // what it says of them when that is not the truth
   int runs = 0;
+  int fused_runs = 0;
   int packs = 0;
   int binds = 0;
   int live_kernels = 0;
@@ -31,13 +34,15 @@ struct FakePlugin {
 struct FakeKernel {
   belay_kernel_t head;
   FakePlugin* plugin;
+  std::uint64_t steps = 1;
 };
 
 inline FakePlugin& plugin_of(belay_instance_t* instance) { return *reinterpret_cast<FakePlugin*>(instance); }
 
 inline belay_status_t fake_run(belay_kernel_t* kernel, const belay_run_t* run) {
   FakePlugin& plugin = *reinterpret_cast<FakeKernel*>(kernel)->plugin;
-  auto* out = static_cast<float*>(run->outputs[0]->data);
+  plugin.fused_runs += reinterpret_cast<FakeKernel*>(kernel)->steps > 1 ? 1 : 0;
+  auto* out = static_cast<float*>(run->outputs[run->output_count - 1]->data);
   if (plugin.failing_runs.count(plugin.runs++) != 0) {
     *out = -1;  // a failing run may leave anything in its outputs
     run->error->code = plugin.status;
@@ -91,7 +96,18 @@ inline const belay_compute_t* fake_table() {
         --fake->plugin->live_kernels;
         delete fake;
       },
-      nullptr};
+      nullptr,
+      [](belay_instance_t* instance, const belay_step_t*, std::uint64_t count, std::uint64_t* taken,
+         belay_kernel_t** kernel, belay_error_t*) {
+        FakePlugin& plugin = plugin_of(instance);
+        *taken = 0;
+        *kernel = nullptr;
+        if (plugin.fuses < 2 || plugin.fuses > count) return belay_status_t{BELAY_OK};
+        ++plugin.live_kernels;
+        *taken = plugin.says_taken != 0 ? plugin.says_taken : plugin.fuses;
+        *kernel = &(new FakeKernel{{sizeof(belay_kernel_t), 0, &fake_run}, &plugin, plugin.fuses})->head;
+        return belay_status_t{BELAY_OK};
+      }};
   return &table;
 }
 

@@ -145,7 +145,7 @@ static void release(belay_kernel_t* kernel) { (void)kernel; }
 
 static const void* get_interface(belay_instance_t* instance, belay_str_t id) {
   static const belay_compute_t compute = {sizeof compute, 0,         supports, packed, pack,
-                                          bind,           workspace, release,  NULL};
+                                          bind,           workspace, release,  NULL,   NULL};
   (void)instance;
   return id.size == sizeof BELAY_COMPUTE_1 - 1 && memcmp(id.data, BELAY_COMPUTE_1, id.size) == 0 ? &compute
                                                                                                  : NULL;

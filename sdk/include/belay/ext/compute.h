@@ -67,6 +67,19 @@ struct belay_kernel_t {
   belay_run_fn run;
 };
 
+/* One op of a sequence that the host runs in order: step i of it. Values have numbers: the same number means the same bytes,
+ * perhaps under another shape. */
+typedef struct belay_step_t {
+  uint32_t struct_size;
+  uint32_t flags;             /* 0 */
+  const belay_op_t* op;       /* as described to bind; constants without data */
+  belay_kernel_t* kernel;     /* what this plugin bound for it */
+  const uint32_t* inputs;     /* the value of each input of the op */
+  const uint32_t* outputs;    /* of each output */
+  const uint64_t* last_reads; /* of each output: the last step that reads it, or UINT64_MAX when something behind the sequence does;
+                                 a cache always is read there, an output that nobody reads names its own step */
+} belay_step_t;
+
 typedef struct belay_compute_t {
   uint32_t struct_size;
   uint32_t flags; /* 0 */
@@ -95,6 +108,15 @@ typedef struct belay_compute_t {
    * which lives until release. For a form with in_device; such a kernel also runs without a stream. */
   belay_status_t (*bind_device)(belay_instance_t* instance, const belay_op_t* op, uint64_t buffer, uint64_t offset, uint64_t bytes,
                                 belay_kernel_t** kernel, belay_error_t* error);
+
+  /* [control] Optional: one kernel that does the work of the first steps of a sequence, of two at least. `taken` says of how
+   * many; 0, and no kernel, is an answer, not an error. Its run has all inputs of these steps, one step behind the other, and
+   * likewise all outputs. What the steps pass on to each other lies as if they ran one by one: where one value lay, another
+   * may lie once the last step that reads the first is done. No output lies where an input from outside does. The run leaves
+   * the bits that the steps leave one by one in every output that is read behind them, and anything in the others. The
+   * kernels that it stands for live until it is released, and are run by themselves when it fails. */
+  belay_status_t (*fuse)(belay_instance_t* instance, const belay_step_t* steps, uint64_t count, uint64_t* taken,
+                         belay_kernel_t** kernel, belay_error_t* error);
 } belay_compute_t;
 
 #endif

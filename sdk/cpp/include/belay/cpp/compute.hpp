@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <memory>
+#include <string_view>
 
 namespace belay::sdk {
 
@@ -64,6 +65,31 @@ struct Support : belay_support_t {
   }
 };
 
+// What `fuse` is offered: steps that run one behind the other, on kernels of this plugin.
+class Sequence {
+ public:
+  Sequence(const belay_step_t* steps, uint64_t count) noexcept : steps_(steps), count_(count) {}
+  [[nodiscard]] uint64_t count() const noexcept { return count_; }
+  [[nodiscard]] const belay_step_t& operator[](uint64_t i) const noexcept { return at(steps_, i); }
+  [[nodiscard]] std::string_view id(uint64_t i) const noexcept { return view((*this)[i].op->id); }
+  // The kernel that this plugin bound for step `i`, which it knows to be a Kernel.
+  template <class Kernel>
+  [[nodiscard]] Kernel& kernel(uint64_t i) const noexcept {
+    return static_cast<Kernel&>(static_cast<KernelBase&>(*(*this)[i].kernel));
+  }
+  // Whether nothing reads any output of step `i` behind the first `taken` steps.
+  [[nodiscard]] bool stays_inside(uint64_t i, uint64_t taken) const noexcept {
+    for (uint64_t o = 0; o < (*this)[i].op->output_count; ++o) {
+      if ((*this)[i].last_reads[o] >= taken) return false;
+    }
+    return true;
+  }
+
+ private:
+  const belay_step_t* steps_;
+  uint64_t count_;
+};
+
 // The table for an instance class with
 //   Support supports(const belay_op_t&) const noexcept;
 //   KernelPtr bind(const belay_op_t&, const void* buffer, uint64_t bytes);
@@ -72,6 +98,8 @@ struct Support : belay_support_t {
 //   void pack(const belay_op_t&, void* buffer, uint64_t bytes) const;
 // and, when it computes on packed constants in a device's memory,
 //   KernelPtr bind_device(const belay_op_t&, uint64_t buffer, uint64_t offset, uint64_t bytes);
+// and, when it has kernels that do the work of several (nullptr: not of these),
+//   KernelPtr fuse(const Sequence&, uint64_t& taken);
 template <class Instance>
 class ComputeTable {
  public:
@@ -163,6 +191,27 @@ class ComputeTable {
     });
   }
 
+  static belay_status_t fuse(belay_instance_t* instance, const belay_step_t* steps, uint64_t count,
+                             uint64_t* taken, belay_kernel_t** kernel, belay_error_t* error) noexcept {
+    if (instance == nullptr || count == 0 || !valid(steps) || taken == nullptr || kernel == nullptr) {
+      return fail(error, BELAY_INVALID_ARGUMENT, "fuse: a missing or too small argument");
+    }
+    *taken = 0;
+    *kernel = nullptr;
+    return guard(error, [&] {
+      *kernel = self(instance).fuse(Sequence(steps, count), *taken).release();
+      return BELAY_OK;
+    });
+  }
+
+  static constexpr auto fuse_entry() {
+    if constexpr (requires(Instance & i, const Sequence& steps, uint64_t& taken) { i.fuse(steps, taken); }) {
+      return &fuse;
+    } else {
+      return static_cast<decltype(&fuse)>(nullptr);
+    }
+  }
+
   static constexpr auto bind_device_entry() {
     if constexpr (requires(Instance & i, const belay_op_t& op) { i.bind_device(op, 0, 0, 0); }) {
       return &bind_device;
@@ -173,8 +222,8 @@ class ComputeTable {
 
   static constexpr bool kPacks = requires(const Instance& i, const belay_op_t& op) { i.packed(op); };
   static constexpr belay_compute_t kTable = {
-      sizeof(belay_compute_t), 0, &supports, &packed, &pack, &bind, &workspace, &release,
-      bind_device_entry()};
+      sizeof(belay_compute_t), 0,           &supports, &packed, &pack, &bind, &workspace, &release,
+      bind_device_entry(),     fuse_entry()};
 };
 
 }  // namespace belay::sdk
