@@ -3,6 +3,7 @@
 #pragma once
 
 #include "plugins/cuda_sm61/device/device.hpp"
+#include "plugins/cuda_sm61/ops/decoder_layer.hpp"
 #include "plugins/cuda_sm61/ops/ops.hpp"
 
 #include <belay/cpp/plugin.hpp>
@@ -27,6 +28,9 @@ class Instance {
   [[nodiscard]] sdk::KernelPtr bind(const belay_op_t& op, const void* buffer, std::uint64_t bytes);
   [[nodiscard]] sdk::KernelPtr bind_device(const belay_op_t& op, std::uint64_t buffer, std::uint64_t offset,
                                            std::uint64_t bytes);
+  [[nodiscard]] sdk::KernelPtr fuse(const sdk::Sequence& steps, std::uint64_t& taken) {
+    return join_decoder_layer(device_, steps, taken);
+  }
 
   [[nodiscard]] const void* get_interface(std::string_view id);
   belay_status_t drain(std::uint64_t deadline_ns, belay_error_t* error);

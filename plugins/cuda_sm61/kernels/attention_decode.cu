@@ -1,5 +1,7 @@
 #include "plugins/cuda_sm61/kernels/attention_cache.h"
 #include "plugins/cuda_sm61/kernels/attention_params.h"
+#include "plugins/cuda_sm61/kernels/last_block.h"
+#include "plugins/cuda_sm61/kernels/quantise.h"
 
 namespace {
 
@@ -180,18 +182,16 @@ BELAY_DEVICE Part merge(int count, Function part) {
   return merged;
 }
 
-// Whether this block is the last of its head group to come here; then what the others wrote can be read.
-BELAY_DEVICE bool is_last(const AttentionParams& p, int unit) {
-  BELAY_SHARED(int, last, 1);
-  __threadfence();
-  __syncthreads();
-  if (threadIdx.x == 0) {
-    last[0] = atomicAdd(p.counters + unit, 1u) == gridDim.x - 1 ? 1 : 0;
-    if (last[0] != 0) p.counters[unit] = 0;
+// The rows of a block's query heads, quantised. All threads call.
+BELAY_DEVICE void quantise_rows(const AttentionParams& p, const float* rows, int quads, long long first) {
+  const int lane = static_cast<int>(threadIdx.x % 32);
+  for (int base = static_cast<int>(threadIdx.x) - lane; base < quads; base += 32 * kWarps) {
+    const int quad = base + lane;
+    const bool inside = quad < quads;
+    const float4 y =
+        inside ? reinterpret_cast<const float4*>(rows)[quad] : make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+    store_quantised({p.low, p.high, p.scales}, first / 32 + quad / 8, quad % 8, y, inside);
   }
-  __syncthreads();
-  __threadfence();
-  return last[0] != 0;
 }
 
 template <class Element, int kDim, bool kWhole>
@@ -231,6 +231,8 @@ BELAY_DEVICE void decode(const AttentionParams& p) {
   const int unit = static_cast<int>(blockIdx.z * gridDim.y + blockIdx.y);
   const int part_floats = kGroup * (d + 2);  // {largest, sum} of each head, then the elements
   float* const parts = p.parts + static_cast<long long>(unit) * splits * part_floats;
+  // What is to be quantised is collected first, where the queries are not needed any more.
+  float* const y = p.low == nullptr ? p.y + row : reinterpret_cast<float*>(queries);
   for (int i = thread; i < share.count * d; i += 32 * kWarps) {
     const int g = i / d;
     const int column = i % d;
@@ -239,7 +241,7 @@ BELAY_DEVICE void decode(const AttentionParams& p) {
                   reinterpret_cast<const float*>(values)[(w * kGroup + g) * kDim + column]};
     });
     if (splits == 1) {
-      p.y[row + i] = all.value / all.sum;
+      y[i] = all.value / all.sum;
       continue;
     }
     float* const part = parts + static_cast<long long>(blockIdx.x) * part_floats;
@@ -249,15 +251,18 @@ BELAY_DEVICE void decode(const AttentionParams& p) {
       part[2 * g + 1] = all.sum;
     }
   }
-  if (splits == 1 || !is_last(p, unit)) return;
-  for (int i = thread; i < share.count * d; i += 32 * kWarps) {
+  if (splits > 1 && !is_last_block(p.counters + unit, gridDim.x)) return;
+  for (int i = thread; splits > 1 && i < share.count * d; i += 32 * kWarps) {
     const int g = i / d;
     const Part all = merge(splits, [&](int s) {
       const float* const part = parts + static_cast<long long>(s) * part_floats;
       return Part{load_fresh(part + 2 * g), load_fresh(part + 2 * g + 1), load_fresh(part + 2 * kGroup + i)};
     });
-    p.y[row + i] = all.value / all.sum;
+    y[i] = all.value / all.sum;
   }
+  if (p.low == nullptr) return;
+  __syncthreads();
+  quantise_rows(p, y, share.count * d / 4, row);
 }
 
 }  // namespace

@@ -21,7 +21,12 @@ struct AttentionParams {
   const float* q;       // [tokens, heads, d]
   const void* k_cache;  // [kv_heads, blocks, 64, d]
   const void* v_cache;
-  float* y;  // [tokens, heads, d]
+  float* y;  // [tokens, heads, d]; null where only the quantised form is wanted
+  // decode: y quantised as linear_params.h says, in place of y; low is null where it is not wanted. d is a
+  // multiple of 32 then.
+  signed char* low;
+  signed char* high;
+  float* scales;
   // decode with more than one split: workspace of floats, BELAY_ATTENTION_GROUP * (d + 2) for each block of
   // the grid, and one counter for each (token, kv_head * group), which is 0 before the launch and after it.
   float* parts;

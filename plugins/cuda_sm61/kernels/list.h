@@ -3,6 +3,7 @@
 #include "plugins/cuda_sm61/kernels/argmax_params.h"
 #include "plugins/cuda_sm61/kernels/attention_params.h"
 #include "plugins/cuda_sm61/kernels/embed_params.h"
+#include "plugins/cuda_sm61/kernels/linear_norm_params.h"
 #include "plugins/cuda_sm61/kernels/linear_params.h"
 #include "plugins/cuda_sm61/kernels/norm_params.h"
 #include "plugins/cuda_sm61/kernels/pointwise_params.h"
@@ -93,6 +94,14 @@ X(belay_linear_swiglu_q8_q5_1, LinearSwigluParams, 512)
 X(belay_linear_swiglu_q8_q4_k, LinearSwigluParams, 512)
 X(belay_linear_swiglu_q8_q5_k, LinearSwigluParams, 512)
 X(belay_linear_swiglu_q8_q6_k, LinearSwigluParams, 512)
+X(belay_linear_norm_q8_q8_0, LinearNormParams, 128)
+X(belay_linear_norm_q8_q4_0, LinearNormParams, 128)
+X(belay_linear_norm_q8_q4_1, LinearNormParams, 128)
+X(belay_linear_norm_q8_q5_0, LinearNormParams, 128)
+X(belay_linear_norm_q8_q5_1, LinearNormParams, 128)
+X(belay_linear_norm_q8_q4_k, LinearNormParams, 128)
+X(belay_linear_norm_q8_q5_k, LinearNormParams, 128)
+X(belay_linear_norm_q8_q6_k, LinearNormParams, 128)
 X(belay_linear_gemv_f32x1_f32, LinearParams, 128)
 X(belay_linear_gemv_f32x4_f32, LinearParams, 128)
 X(belay_linear_gemv_f32x8_f32, LinearParams, 128)

@@ -4,7 +4,8 @@
 // For each row: v = x, or x + add; y = v / sqrt(mean(v^2) + epsilon) * weight. One launch is the residual's
 // addition, the norm and the quantisation of what the next linear reads.
 //   belay_rms_norm        a row a block; grid {rows}
-//   belay_rms_norm_short  a row a warp, for d up to 1024 or so; grid {rows / 8, rounded up}
+//   belay_rms_norm_short  a row a warp, for d up to BELAY_RMS_NORM_SHORT; grid {rows / 8, rounded up}
+enum { BELAY_RMS_NORM_SHORT = 1024 };
 struct RmsNormParams {
   const float* x;       // [rows, d]
   const float* add;     // [rows, d], or null

@@ -1,5 +1,6 @@
 #include "plugins/cuda_sm61/kernels/device.h"
 #include "plugins/cuda_sm61/kernels/rope_params.h"
+#include "plugins/cuda_sm61/kernels/rows.h"
 
 namespace {
 
@@ -91,8 +92,11 @@ BELAY_KERNEL_BOUNDS(belay_rope_kv, RopeKvParams p, 128, 8) {
   if (number >= p.tokens * (p.query.heads + p.key.heads + p.value.heads)) return;
   Head head = find_head(p, number);
   if (head.norm != nullptr) {
-    float squares = 0.0f;
-    for (int i = lane; i < p.d; i += 32) squares = fmaf(head.from[i], head.from[i], squares);
+    float squares = 0.0f;  // in the order of belay_rms_norm_short
+    for (int quad = lane; 4 * quad < p.d; quad += 32) {
+      const float4 value = load_quad(head.from, quad, p.d);
+      squares = add_dot(squares, value, value);
+    }
     head.scale = 1.0f / sqrtf(warp_sum(squares) / static_cast<float>(p.d) + p.epsilon);
     __syncwarp();  // all have read what turning writes, where `to` is `from`
   }

@@ -1,7 +1,7 @@
 // attention: few tokens by splitting the keys over blocks, many by blocks of query rows.
+#include "plugins/cuda_sm61/ops/attention.hpp"
+
 #include "plugins/cpu_kernels/ops/check.hpp"
-#include "plugins/cpu_kernels/ops/kv_cache.hpp"
-#include "plugins/cuda_sm61/ops/op_kernel.hpp"
 #include "plugins/cuda_sm61/ops/ops.hpp"
 
 #include <algorithm>
@@ -14,8 +14,7 @@ namespace check = isa_scalar;  // plugins/cpu_kernels/ops/check.hpp in this buil
 
 constexpr std::int64_t kFewTokens = 8;
 constexpr std::int64_t kLargestHead = 256;
-constexpr std::int64_t kMostHeads = 2048;  // Stream::kCounters has one for each of kFewTokens tokens
-static_assert(kFewTokens * kMostHeads <= static_cast<std::int64_t>(Stream::kCounters));
+static_assert(kFewTokens * Attention::kMostHeads <= static_cast<std::int64_t>(Stream::kCounters));
 
 // How the keys are split over blocks. Set by their number alone, so that the bits of a token do not depend on
 // how many come with it.
@@ -47,95 +46,6 @@ const AttentionKernel& prefill_kernel(bool half, std::int64_t d) {
   return half ? kernels::belay_attention_prefill_f16_256 : kernels::belay_attention_prefill_f32_256;
 }
 
-class Attention final : public OpKernel {
- public:
-  struct Shape {
-    check::CacheShape cache;
-    std::int64_t heads;
-    [[nodiscard]] std::int64_t group() const { return heads / cache.kv_heads; }
-    [[nodiscard]] std::int64_t groups() const { return steps(group(), BELAY_ATTENTION_GROUP); }
-  };
-  Attention(Device& device, const Shape& shape, const belay_attention_attributes_t& attributes)
-      : OpKernel(device, {tokens_of(shape.heads * shape.cache.d), read(shape.cache), read(shape.cache)},
-                 {tokens_of(shape.heads * shape.cache.d)}),
-        shape_(shape),
-        scale_(attributes.scale),
-        causal_(attributes.mask == BELAY_MASK_CAUSAL) {}
-
-  // The parts of the most splits there are; the keys of a run are not known here.
-  [[nodiscard]] std::uint64_t workspace(std::uint64_t tokens) const override {
-    const std::uint64_t few = std::min<std::uint64_t>(tokens, kFewTokens);
-    const std::int64_t blocks = kMostSplits * shape_.cache.kv_heads * shape_.groups();
-    const std::int64_t part = BELAY_ATTENTION_GROUP * (shape_.cache.d + 2);
-    return few * static_cast<std::uint64_t>(blocks * part) * sizeof(float);
-  }
-
- private:
-  static OperandShape read(const check::CacheShape& cache) {
-    return {OperandShape::Kind::kReadCache, static_cast<std::uint64_t>(cache.d) * cache.element(),
-            cache.kv_heads};
-  }
-
-  void launch(const Call& call) const override {
-    if (shape_.heads * shape_.cache.d == 0) return;
-    AttentionParams params{};
-    params.q = call.input<float>(0);
-    params.k_cache = call.input<void>(1);
-    params.v_cache = call.input<void>(2);
-    params.y = call.output<float>(0);
-    params.tokens = static_cast<int>(call.tokens);
-    params.heads = static_cast<int>(shape_.heads);
-    params.kv_heads = static_cast<int>(shape_.cache.kv_heads);
-    params.d = static_cast<int>(shape_.cache.d);
-    params.blocks = static_cast<int>(call.inputs[1].blocks);
-    params.position = static_cast<int>(call.position);
-    params.causal = causal_ ? 1 : 0;
-    params.scale = scale_;
-    if (call.tokens <= kFewTokens) {
-      launch_few(call, params);
-    } else {
-      launch_many(call, params);
-    }
-  }
-
-  void launch_few(const Call& call, AttentionParams& params) const {
-    const Split split = split_of(call.position + call.tokens);
-    params.split_keys = static_cast<int>(split.keys);
-    params.parts = reinterpret_cast<float*>(call.workspace);
-    params.counters = reinterpret_cast<unsigned*>(call.launch.stream().counters());
-    call.launch(decode_kernel(is_half(), shape_.cache.d),
-                {split.count, shape_.cache.kv_heads * shape_.groups(), call.tokens}, params);
-  }
-
-  // In launches short enough for the watchdog of a device with a display, each of whole blocks of rows.
-  // Without a causal mask every token sees all keys, so only all of them at once know how many there are.
-  void launch_many(const Call& call, AttentionParams& params) const {
-    constexpr double kMostWork = 3e10;  // operations of a launch: 50 ms at half the rate of the smallest card
-    const double of_token = 4.0 * static_cast<double>(shape_.heads * shape_.cache.d) *
-                            static_cast<double>(call.position + call.tokens);
-    const auto fitting =
-        static_cast<std::int64_t>(kMostWork / of_token) / BELAY_ATTENTION_ROWS * BELAY_ATTENTION_ROWS;
-    const std::int64_t step = causal_ ? std::max<std::int64_t>(fitting, BELAY_ATTENTION_ROWS) : call.tokens;
-    const float* const q = params.q;
-    float* const y = params.y;
-    for (std::int64_t first = 0; first < call.tokens; first += step) {
-      const std::int64_t tokens = std::min(step, call.tokens - first);
-      params.q = q + first * shape_.heads * shape_.cache.d;
-      params.y = y + first * shape_.heads * shape_.cache.d;
-      params.tokens = static_cast<int>(tokens);
-      params.position = static_cast<int>(call.position + first);
-      call.launch(prefill_kernel(is_half(), shape_.cache.d),
-                  {steps(tokens * shape_.group(), BELAY_ATTENTION_ROWS), shape_.cache.kv_heads}, params);
-    }
-  }
-
-  [[nodiscard]] bool is_half() const { return shape_.cache.dtype == BELAY_DTYPE_F16; }
-
-  Shape shape_;
-  float scale_;
-  bool causal_;
-};
-
 bool supports(const belay_op_t& op, sdk::Support& answer) {
   belay_attention_attributes_t attributes{};
   if (!check::has_operands(op, 3, 0, 0, 1, answer) || !check::read_attributes(op, attributes, answer))
@@ -151,7 +61,7 @@ bool supports(const belay_op_t& op, sdk::Support& answer) {
     return false;
   }
   const std::int64_t kv_heads = keys.rank == 4 ? keys.shape[0] : 0;
-  if (kv_heads <= 0 || q.shape[1] % kv_heads != 0 || q.shape[1] > kMostHeads) {
+  if (kv_heads <= 0 || q.shape[1] % kv_heads != 0 || q.shape[1] > Attention::kMostHeads) {
     return answer.no(BELAY_UNSUPPORTED,
                      "%lld query heads do not divide among the cache's %lld, or are too many",
                      static_cast<long long>(q.shape[1]), static_cast<long long>(kv_heads));
@@ -178,6 +88,90 @@ sdk::KernelPtr bind(sdk::Host /*host*/, Device& device, const belay_op_t& op, co
 }
 
 }  // namespace
+
+namespace {
+
+OperandShape read(const check::CacheShape& cache) {
+  return {OperandShape::Kind::kReadCache, static_cast<std::uint64_t>(cache.d) * cache.element(),
+          cache.kv_heads};
+}
+
+}  // namespace
+
+std::int64_t Attention::Shape::groups() const { return steps(group(), BELAY_ATTENTION_GROUP); }
+
+Attention::Attention(Device& device, const Shape& shape, const belay_attention_attributes_t& attributes)
+    : OpKernel(device, {tokens_of(shape.heads * shape.cache.d), read(shape.cache), read(shape.cache)},
+               {tokens_of(shape.heads * shape.cache.d)}),
+      shape_(shape),
+      scale_(attributes.scale),
+      causal_(attributes.mask == BELAY_MASK_CAUSAL) {}
+
+// The parts of the most splits there are; the keys of a run are not known here.
+std::uint64_t Attention::workspace(std::uint64_t tokens) const {
+  const std::uint64_t few = std::min<std::uint64_t>(tokens, kFewTokens);
+  const std::int64_t blocks = kMostSplits * shape_.cache.kv_heads * shape_.groups();
+  const std::int64_t part = BELAY_ATTENTION_GROUP * (shape_.cache.d + 2);
+  return few * static_cast<std::uint64_t>(blocks * part) * sizeof(float);
+}
+
+AttentionParams Attention::params(std::int64_t tokens, std::int64_t position) const {
+  AttentionParams params{};
+  params.tokens = static_cast<int>(tokens);
+  params.heads = static_cast<int>(shape_.heads);
+  params.kv_heads = static_cast<int>(shape_.cache.kv_heads);
+  params.d = static_cast<int>(shape_.cache.d);
+  params.position = static_cast<int>(position);
+  params.causal = causal_ ? 1 : 0;
+  params.scale = scale_;
+  return params;
+}
+
+void Attention::launch(const Call& call) const {
+  if (shape_.heads * shape_.cache.d == 0) return;
+  AttentionParams params = this->params(call.tokens, call.position);
+  params.q = call.input<float>(0);
+  params.k_cache = call.input<void>(1);
+  params.v_cache = call.input<void>(2);
+  params.y = call.output<float>(0);
+  params.blocks = static_cast<int>(call.inputs[1].blocks);
+  if (call.tokens <= kFewTokens) {
+    launch_few(call.launch, call.workspace, params);
+  } else {
+    launch_many(call, params);
+  }
+}
+
+void Attention::launch_few(Launcher& launch, DevicePointer workspace, AttentionParams& params) const {
+  const Split split = split_of(std::int64_t{params.position} + params.tokens);
+  params.split_keys = static_cast<int>(split.keys);
+  params.parts = reinterpret_cast<float*>(workspace);
+  params.counters = reinterpret_cast<unsigned*>(launch.stream().counters());
+  launch(decode_kernel(is_half(), shape_.cache.d),
+         {split.count, shape_.cache.kv_heads * shape_.groups(), params.tokens}, params);
+}
+
+// In launches short enough for the watchdog of a device with a display, each of whole blocks of rows.
+// Without a causal mask every token sees all keys, so only all of them at once know how many there are.
+void Attention::launch_many(const Call& call, AttentionParams& params) const {
+  constexpr double kMostWork = 3e10;  // operations of a launch: 50 ms at half the rate of the smallest card
+  const double of_token = 4.0 * static_cast<double>(shape_.heads * shape_.cache.d) *
+                          static_cast<double>(call.position + call.tokens);
+  const auto fitting =
+      static_cast<std::int64_t>(kMostWork / of_token) / BELAY_ATTENTION_ROWS * BELAY_ATTENTION_ROWS;
+  const std::int64_t step = causal_ ? std::max<std::int64_t>(fitting, BELAY_ATTENTION_ROWS) : call.tokens;
+  const float* const q = params.q;
+  float* const y = params.y;
+  for (std::int64_t first = 0; first < call.tokens; first += step) {
+    const std::int64_t tokens = std::min(step, call.tokens - first);
+    params.q = q + first * shape_.heads * shape_.cache.d;
+    params.y = y + first * shape_.heads * shape_.cache.d;
+    params.tokens = static_cast<int>(tokens);
+    params.position = static_cast<int>(call.position + first);
+    call.launch(prefill_kernel(is_half(), shape_.cache.d),
+                {steps(tokens * shape_.group(), BELAY_ATTENTION_ROWS), shape_.cache.kv_heads}, params);
+  }
+}
 
 constinit const OpRow kAttention = {BELAY_OP_ATTENTION, &supports, &bind};
 

@@ -1,8 +1,8 @@
 // linear: activations quantised where that is allowed and the weights are, else everything in f32.
+#include "plugins/cuda_sm61/ops/linear.hpp"
+
 #include "plugins/cpu_kernels/ops/check.hpp"
 #include "plugins/cuda_sm61/ops/constants.hpp"
-#include "plugins/cuda_sm61/ops/linear_kernels.hpp"
-#include "plugins/cuda_sm61/ops/op_kernel.hpp"
 #include "plugins/cuda_sm61/ops/ops.hpp"
 #include "plugins/cuda_sm61/weights/layout.hpp"
 #include "plugins/cuda_sm61/weights/pack.hpp"
@@ -17,123 +17,6 @@ namespace belay::cuda {
 namespace {
 
 namespace check = isa_scalar;  // plugins/cpu_kernels/ops/check.hpp in this build
-
-std::uint64_t aligned(std::uint64_t bytes) {
-  return (bytes + Arena::kAlignment - 1) / Arena::kAlignment * Arena::kAlignment;
-}
-
-// The quantised activations in the workspace.
-struct Activations {
-  std::uint64_t high;
-  std::uint64_t scales;
-  std::uint64_t bytes;
-};
-Activations activations_of(std::uint64_t blocks) {
-  Activations a{};
-  a.high = aligned(16 * blocks);
-  a.scales = a.high + aligned(16 * blocks);
-  a.bytes = a.scales + aligned(2 * sizeof(float) * blocks);
-  return a;
-}
-
-// The weight on the device: memory of the kernel's own, or the host's.
-struct Weight {
-  DeviceMemory own;
-  WeightPlanes planes{};
-  std::int64_t rows = 0;
-  std::int64_t k = 0;
-};
-
-class Linear final : public OpKernel {
- public:
-  Linear(Device& device, const LinearKernels& kernels, bool quantised, Weight weight, DeviceMemory bias)
-      : OpKernel(device, {tokens_of(weight.k)}, {tokens_of(weight.rows)}),
-        kernels_(kernels),
-        quantised_(quantised),
-        weight_(std::move(weight)),
-        bias_(std::move(bias)) {}
-
-  [[nodiscard]] std::uint64_t workspace(std::uint64_t tokens) const override {
-    return quantised_ ? activations_of(tokens * static_cast<std::uint64_t>(weight_.k / 32)).bytes : 0;
-  }
-
- private:
-  void launch(const Call& call) const override {
-    if (weight_.rows == 0) return;
-    LinearParams params{};
-    params.matrix[0].weight = weight_.planes;
-    params.matrix[0].bias = as_floats(bias_);
-    params.matrix[0].rows = static_cast<int>(weight_.rows);
-    params.k = static_cast<int>(weight_.k);
-    if (quantised_) quantise(call, params);
-    const LinearWay& way = quantised_ ? *kernels_.q8 : kernels_.f32;
-    for (std::int64_t first = 0; first < call.tokens;) {
-      const std::int64_t tokens = std::min(call.tokens - first, tokens_of_launch());
-      point_to(call, first, params);
-      params.tokens = static_cast<int>(tokens);
-      launch_part(call, way, params);
-      first += tokens;
-    }
-  }
-
-  void quantise(const Call& call, LinearParams& params) const {
-    const std::int64_t blocks = call.tokens * (weight_.k / 32);
-    const Activations a = activations_of(static_cast<std::uint64_t>(blocks));
-    LinearQuantiseParams quantise{};
-    quantise.x = call.input<float>(0);
-    quantise.low = reinterpret_cast<signed char*>(call.workspace);
-    quantise.high = reinterpret_cast<signed char*>(call.workspace + a.high);
-    quantise.scales = reinterpret_cast<float*>(call.workspace + a.scales);
-    quantise.blocks = blocks;
-    params.low = quantise.low;
-    params.high = quantise.high;
-    params.scales = quantise.scales;
-    call.launch(kernels::belay_linear_quantise, {steps(blocks, BELAY_LINEAR_QUANTISE_BLOCKS)}, quantise);
-  }
-
-  // Where the tokens from `first` on have their inputs and outputs.
-  void point_to(const Call& call, std::int64_t first, LinearParams& params) const {
-    const std::int64_t blocks = first * (weight_.k / 32);
-    params.x = quantised_ ? nullptr : call.input<float>(0) + first * weight_.k;
-    params.matrix[0].y = call.output<float>(0) + first * weight_.rows;
-    if (first == 0 || !quantised_) return;
-    const Activations a =
-        activations_of(static_cast<std::uint64_t>(call.tokens) * static_cast<std::uint64_t>(weight_.k / 32));
-    const auto skipped = static_cast<std::uint64_t>(16 * blocks);
-    params.low = reinterpret_cast<const signed char*>(call.workspace + skipped);
-    params.high = reinterpret_cast<const signed char*>(call.workspace + a.high + skipped);
-    params.scales = reinterpret_cast<const float*>(call.workspace + a.scales) + 2 * blocks;
-  }
-
-  // As many as keep a launch short enough for the watchdog of a device with a display: 50 ms at half the rate
-  // of the smallest card, which does four times as many operations on bytes. Whole tiles, which begin
-  // aligned.
-  [[nodiscard]] std::int64_t tokens_of_launch() const {
-    const double most = quantised_ ? 1.2e11 : 3e10;
-    const auto fitting =
-        static_cast<std::int64_t>(most / (2.0 * static_cast<double>(weight_.rows) *
-                                          static_cast<double>(std::max<std::int64_t>(weight_.k, 1))));
-    return std::max<std::int64_t>(fitting / BELAY_LINEAR_GEMM_TOKENS, 1) * BELAY_LINEAR_GEMM_TOKENS;
-  }
-
-  void launch_part(const Call& call, const LinearWay& way, const LinearParams& params) const {
-    constexpr std::int64_t kMostGemv = 8;  // columns
-    if (params.tokens <= kMostGemv) {
-      const auto& gemv = params.tokens == 1 ? *way.gemv1 : params.tokens <= 4 ? *way.gemv4 : *way.gemv8;
-      call.launch(gemv, {steps(weight_.rows, BELAY_LINEAR_GEMV_ROWS)}, params);
-      return;
-    }
-    const bool is_few = way.few != nullptr && params.tokens <= BELAY_LINEAR_GEMM_SMALL_TOKENS;
-    const std::int64_t tile = is_few ? BELAY_LINEAR_GEMM_SMALL_TOKENS : BELAY_LINEAR_GEMM_TOKENS;
-    call.launch(is_few ? *way.few : *way.gemm,
-                {steps(params.tokens, tile), steps(weight_.rows, BELAY_LINEAR_GEMM_ROWS)}, params);
-  }
-
-  const LinearKernels& kernels_;
-  bool quantised_;
-  Weight weight_;
-  DeviceMemory bias_;
-};
 
 std::optional<PackedLayout> layout_of(const belay_op_t& op) {
   const belay_tensor_t& weight = op.constants[0];
@@ -178,9 +61,9 @@ belay_status_t pack_weight(sdk::Host host, const belay_op_t& op, void* to) {
 }
 
 // From wherever the packed weight is, or from the file's bytes, which are packed here.
-Weight weight_on(Device& device, const belay_op_t& op, const Packed& packed) {
+DeviceWeight weight_on(Device& device, const belay_op_t& op, const Packed& packed) {
   const PackedLayout layout = *layout_of(op);
-  Weight weight;
+  DeviceWeight weight;
   weight.rows = op.constants[0].shape[0];
   weight.k = op.constants[0].shape[1];
   DevicePointer base = packed.device;
@@ -208,6 +91,96 @@ sdk::KernelPtr bind(sdk::Host /*host*/, Device& device, const belay_op_t& op, co
 }
 
 }  // namespace
+
+std::uint64_t QuantisedRows::bytes(std::int64_t blocks) { return QuantisedRows(0, blocks).end_; }
+
+QuantisedRows::QuantisedRows(DevicePointer at, std::int64_t blocks) {
+  const auto aligned = [](std::uint64_t size) {
+    return (size + Arena::kAlignment - 1) / Arena::kAlignment * Arena::kAlignment;
+  };
+  const auto count = static_cast<std::uint64_t>(blocks);
+  const DevicePointer high_at = at + aligned(16 * count);
+  const DevicePointer scales_at = high_at + aligned(16 * count);
+  low = reinterpret_cast<signed char*>(at);
+  high = reinterpret_cast<signed char*>(high_at);
+  scales = reinterpret_cast<float*>(scales_at);
+  end_ = scales_at + aligned(2 * sizeof(float) * count);
+}
+
+Linear::Linear(Device& device, const LinearKernels& kernels, bool quantised, DeviceWeight weight,
+               DeviceMemory bias)
+    : OpKernel(device, {tokens_of(weight.k)}, {tokens_of(weight.rows)}),
+      kernels_(kernels),
+      quantised_(quantised),
+      weight_(std::move(weight)),
+      bias_(std::move(bias)) {}
+
+std::uint64_t Linear::workspace(std::uint64_t tokens) const {
+  return quantised_ ? QuantisedRows::bytes(static_cast<std::int64_t>(tokens) * blocks_of_row()) : 0;
+}
+
+LinearMatrix Linear::matrix() const {
+  LinearMatrix matrix{};
+  matrix.weight = weight_.planes;
+  matrix.bias = as_floats(bias_);
+  matrix.rows = static_cast<int>(weight_.rows);
+  return matrix;
+}
+
+void Linear::launch(const Call& call) const {
+  if (weight_.rows == 0) return;
+  LinearParams params{};
+  params.matrix[0] = matrix();
+  params.k = static_cast<int>(weight_.k);
+  const QuantisedRows rows(call.workspace, quantised_ ? call.tokens * blocks_of_row() : 0);
+  if (quantised_) quantise(call, rows);
+  const LinearWay& way = quantised_ ? *kernels_.q8 : kernels_.f32;
+  for (std::int64_t first = 0; first < call.tokens;) {
+    const std::int64_t tokens = std::min(call.tokens - first, tokens_of_launch());
+    if (quantised_) {
+      point_to(rows, first * blocks_of_row(), params);
+    } else {
+      params.x = call.input<float>(0) + first * weight_.k;
+    }
+    params.matrix[0].y = call.output<float>(0) + first * weight_.rows;
+    params.tokens = static_cast<int>(tokens);
+    launch_part(call, way, params);
+    first += tokens;
+  }
+}
+
+void Linear::quantise(const Call& call, const QuantisedRows& to) const {
+  LinearQuantiseParams params{};
+  params.x = call.input<float>(0);
+  params.low = to.low;
+  params.high = to.high;
+  params.scales = to.scales;
+  params.blocks = call.tokens * blocks_of_row();
+  call.launch(kernels::belay_linear_quantise, {steps(params.blocks, BELAY_LINEAR_QUANTISE_BLOCKS)}, params);
+}
+
+// As many as keep a launch short enough for the watchdog of a device with a display: 50 ms at half the rate
+// of the smallest card, which does four times as many operations on bytes. Whole tiles, which begin aligned.
+std::int64_t Linear::tokens_of_launch() const {
+  const double most = quantised_ ? 1.2e11 : 3e10;
+  const auto fitting =
+      static_cast<std::int64_t>(most / (2.0 * static_cast<double>(weight_.rows) *
+                                        static_cast<double>(std::max<std::int64_t>(weight_.k, 1))));
+  return std::max<std::int64_t>(fitting / BELAY_LINEAR_GEMM_TOKENS, 1) * BELAY_LINEAR_GEMM_TOKENS;
+}
+
+void Linear::launch_part(const Call& call, const LinearWay& way, const LinearParams& params) const {
+  constexpr std::int64_t kMostGemv = 8;  // columns
+  if (params.tokens <= kMostGemv) {
+    const auto& gemv = params.tokens == 1 ? *way.gemv1 : params.tokens <= 4 ? *way.gemv4 : *way.gemv8;
+    call.launch(gemv, {steps(weight_.rows, BELAY_LINEAR_GEMV_ROWS)}, params);
+    return;
+  }
+  const bool is_few = way.few != nullptr && params.tokens <= BELAY_LINEAR_GEMM_SMALL_TOKENS;
+  const std::int64_t tile = is_few ? BELAY_LINEAR_GEMM_SMALL_TOKENS : BELAY_LINEAR_GEMM_TOKENS;
+  call.launch(is_few ? *way.few : *way.gemm,
+              {steps(params.tokens, tile), steps(weight_.rows, BELAY_LINEAR_GEMM_ROWS)}, params);
+}
 
 constinit const OpRow kLinear = {BELAY_OP_LINEAR, &supports, &bind, &packed_bytes, &pack_weight};
 

@@ -5,15 +5,17 @@
 namespace belay::cuda {
 namespace {
 
-#define BELAY_LINEAR_WAY(numerics, type, few)                                                             \
+#define BELAY_LINEAR_WAY(numerics, type, few, swiglu, norm)                                               \
   {                                                                                                       \
     &kernels::belay_linear_gemv_##numerics##x1_##type, &kernels::belay_linear_gemv_##numerics##x4_##type, \
         &kernels::belay_linear_gemv_##numerics##x8_##type, few,                                           \
-        &kernels::belay_linear_gemm_##numerics##_##type                                                   \
+        &kernels::belay_linear_gemm_##numerics##_##type, swiglu, norm                                     \
   }
-#define BELAY_LINEAR_F32(type) BELAY_LINEAR_WAY(f32, type, nullptr)
-#define BELAY_LINEAR_Q8(type) \
-  constexpr LinearWay kQ8_##type = BELAY_LINEAR_WAY(q8, type, &kernels::belay_linear_gemm_q8s_##type)
+#define BELAY_LINEAR_F32(type) BELAY_LINEAR_WAY(f32, type, nullptr, nullptr, nullptr)
+#define BELAY_LINEAR_Q8(type)                                            \
+  constexpr LinearWay kQ8_##type =                                       \
+      BELAY_LINEAR_WAY(q8, type, &kernels::belay_linear_gemm_q8s_##type, \
+                       &kernels::belay_linear_swiglu_q8_##type, &kernels::belay_linear_norm_q8_##type)
 BELAY_LINEAR_Q8(q8_0);
 BELAY_LINEAR_Q8(q4_0);
 BELAY_LINEAR_Q8(q4_1);

@@ -15,6 +15,9 @@ struct LinearWay {
   const KernelOf<LinearParams>* gemv8;
   const KernelOf<LinearParams>* few;
   const KernelOf<LinearParams>* gemm;
+  // For one token, with what follows; null for activations as they are.
+  const KernelOf<LinearSwigluParams>* swiglu;
+  const KernelOf<LinearNormParams>* norm;
 };
 
 struct LinearKernels {

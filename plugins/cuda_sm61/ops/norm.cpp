@@ -1,7 +1,8 @@
 // rms_norm and layer_norm over the last dimension; all leading dimensions are rows.
+#include "plugins/cuda_sm61/ops/norm.hpp"
+
 #include "plugins/cpu_kernels/ops/check.hpp"
 #include "plugins/cuda_sm61/ops/constants.hpp"
-#include "plugins/cuda_sm61/ops/op_kernel.hpp"
 #include "plugins/cuda_sm61/ops/ops.hpp"
 
 #include <memory>
@@ -11,50 +12,12 @@ namespace {
 
 namespace check = isa_scalar;  // plugins/cpu_kernels/ops/check.hpp in this build
 
-struct NormShape {
-  std::int64_t rows = 1;  // of a token
-  std::int64_t d = 0;
-  [[nodiscard]] std::int64_t per_token() const { return rows * d; }
-};
-
 NormShape shape_of(const belay_tensor_t& x) {
   NormShape shape;
   for (std::uint32_t i = 1; i + 1 < x.rank; ++i) shape.rows *= x.shape[i];
   shape.d = x.shape[x.rank - 1];
   return shape;
 }
-
-class RmsNorm final : public OpKernel {
- public:
-  RmsNorm(Device& device, const belay_op_t& op, const NormShape& shape)
-      : OpKernel(device, {tokens_of(shape.per_token())}, {tokens_of(shape.per_token())}),
-        shape_(shape),
-        weight_(copy_of_constant(device, op, 0, "weight")),
-        epsilon_(check::accepted_attributes<belay_norm_attributes_t>(op).epsilon) {}
-
- private:
-  void launch(const Call& call) const override {
-    constexpr std::int64_t kShort = 1024;  // a warp does such a row
-    constexpr std::int64_t kRows = 8;      // of a block of warps
-    RmsNormParams params{};
-    params.x = call.input<float>(0);
-    params.weight = as_floats(weight_);
-    params.y = call.output<float>(0);
-    params.rows = static_cast<int>(call.tokens * shape_.rows);
-    params.d = static_cast<int>(shape_.d);
-    params.epsilon = epsilon_;
-    if (shape_.per_token() == 0) return;
-    if (shape_.d <= kShort) {
-      call.launch(kernels::belay_rms_norm_short, {steps(params.rows, kRows)}, params);
-    } else {
-      call.launch(kernels::belay_rms_norm, {params.rows}, params);
-    }
-  }
-
-  NormShape shape_;
-  DeviceMemory weight_;
-  float epsilon_;
-};
 
 class LayerNorm final : public OpKernel {
  public:
@@ -114,7 +77,7 @@ bool supports_rms(const belay_op_t& op, sdk::Support& answer) { return supports(
 bool supports_layer(const belay_op_t& op, sdk::Support& answer) { return supports(op, 2, answer); }
 
 sdk::KernelPtr bind_rms(sdk::Host /*host*/, Device& device, const belay_op_t& op, const Packed& /*packed*/) {
-  return std::make_unique<RmsNorm>(device, op, shape_of(op.inputs[0]));
+  return std::make_unique<RmsNorm>(device, op);
 }
 sdk::KernelPtr bind_layer(sdk::Host /*host*/, Device& device, const belay_op_t& op,
                           const Packed& /*packed*/) {
@@ -122,6 +85,38 @@ sdk::KernelPtr bind_layer(sdk::Host /*host*/, Device& device, const belay_op_t& 
 }
 
 }  // namespace
+
+RmsNorm::RmsNorm(Device& device, const belay_op_t& op)
+    : OpKernel(device, {tokens_of(shape_of(op.inputs[0]).per_token())},
+               {tokens_of(shape_of(op.inputs[0]).per_token())}),
+      shape_(shape_of(op.inputs[0])),
+      weight_(copy_of_constant(device, op, 0, "weight")),
+      epsilon_(check::accepted_attributes<belay_norm_attributes_t>(op).epsilon) {}
+
+RmsNormParams RmsNorm::params(std::int64_t tokens) const {
+  RmsNormParams params{};
+  params.weight = as_floats(weight_);
+  params.rows = static_cast<int>(tokens * shape_.rows);
+  params.d = static_cast<int>(shape_.d);
+  params.epsilon = epsilon_;
+  return params;
+}
+
+void RmsNorm::launch(const Call& call) const {
+  RmsNormParams params = this->params(call.tokens);
+  params.x = call.input<float>(0);
+  params.y = call.output<float>(0);
+  if (shape_.per_token() > 0) launch_rms_norm(call.launch, params);
+}
+
+void launch_rms_norm(Launcher& launch, const RmsNormParams& params) {
+  constexpr std::int64_t kRows = 8;  // of a block of warps
+  if (params.d <= BELAY_RMS_NORM_SHORT) {
+    launch(kernels::belay_rms_norm_short, {steps(params.rows, kRows)}, params);
+  } else {
+    launch(kernels::belay_rms_norm, {params.rows}, params);
+  }
+}
 
 constinit const OpRow kRmsNorm = {BELAY_OP_RMS_NORM, &supports_rms, &bind_rms};
 constinit const OpRow kLayerNorm = {BELAY_OP_LAYER_NORM, &supports_layer, &bind_layer};

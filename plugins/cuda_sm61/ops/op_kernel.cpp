@@ -93,37 +93,56 @@ OpKernel::OpKernel(Device& device, std::initializer_list<OperandShape> inputs,
   std::copy(outputs.begin(), outputs.end(), outputs_.begin());
 }
 
-belay_status_t OpKernel::run(const belay_run_t& run) {
-  const Operands operands(run, std::span(inputs_.data(), input_count_),
-                          std::span(outputs_.data(), output_count_));
-  if (operands.status() != BELAY_OK || operands.tokens() == 0) return operands.status();
-  if (const Result entered = device_.context().enter(); entered != kSuccess) {
-    return fail(run.error, entered, "run: entering the device's context");
-  }
-  return run.stream != nullptr ? run_queued(run, operands) : run_from_host(run, operands);
+Operands OpKernel::operands_of(const belay_run_t& run) const {
+  return {run, std::span(inputs_.data(), input_count_), std::span(outputs_.data(), output_count_)};
 }
 
-belay_status_t OpKernel::run_queued(const belay_run_t& run, const Operands& operands) {
-  Places inputs{};
-  Places outputs{};
-  if (const belay_status_t found = operands.find(device_.buffers(), inputs, outputs); found != BELAY_OK)
-    return found;
-  const std::uint64_t needed = workspace(static_cast<std::uint64_t>(operands.tokens()));
+belay_status_t OpKernel::run(const belay_run_t& run) {
+  return run.stream != nullptr ? run_queued(run) : run_from_host(run);
+}
+
+belay_status_t enter(const Device& device, belay_error_t* error) {
+  const Result entered = device.context().enter();
+  return entered == kSuccess ? BELAY_OK : fail(error, entered, "run: entering the device's context");
+}
+
+belay_status_t OpKernel::locate(const belay_run_t& run, Located& found) const {
+  const Operands operands = operands_of(run);
+  if (operands.status() != BELAY_OK) return operands.status();
+  found.tokens = operands.tokens();
+  found.position = static_cast<std::int64_t>(run.position);
+  return operands.find(device_.buffers(), found.inputs, found.outputs);
+}
+
+belay_status_t find_workspace(const Device& device, const belay_run_t& run, std::uint64_t bytes,
+                              DevicePointer& workspace) {
   Buffer room;
-  const bool has_room = needed == 0 || (sdk::has(run, &belay_run_t::workspace_buffer) &&
-                                        device_.buffers().find(run.workspace_buffer, room) &&
-                                        room.type == kDeviceBuffer && room.bytes >= needed);
-  if (!has_room) {
-    return sdk::fail(run.error, BELAY_INVALID_ARGUMENT, "run: no workspace of %llu bytes in a device buffer",
-                     static_cast<unsigned long long>(needed));
-  }
+  const bool has_room = bytes == 0 || (sdk::has(run, &belay_run_t::workspace_buffer) &&
+                                       device.buffers().find(run.workspace_buffer, room) &&
+                                       room.type == kDeviceBuffer && room.bytes >= bytes);
+  workspace = room.device;
+  if (has_room) return BELAY_OK;
+  return sdk::fail(run.error, BELAY_INVALID_ARGUMENT, "run: no workspace of %llu bytes in a device buffer",
+                   static_cast<unsigned long long>(bytes));
+}
+
+belay_status_t OpKernel::run_queued(const belay_run_t& run) {
+  Located found;
+  DevicePointer room = 0;
+  belay_status_t status = locate(run, found);
+  if (status != BELAY_OK || found.tokens == 0) return status;
+  status = find_workspace(device_, run, workspace(static_cast<std::uint64_t>(found.tokens)), room);
+  if (status == BELAY_OK) status = enter(device_, run.error);
+  if (status != BELAY_OK) return status;
   Launcher launcher(device_, *reinterpret_cast<const Stream*>(run.stream));
-  launch(
-      {launcher, operands.tokens(), static_cast<std::int64_t>(run.position), inputs, outputs, room.device});
+  launch({launcher, found.tokens, found.position, found.inputs, found.outputs, room});
   return launcher.result() == kSuccess ? BELAY_OK : fail(run.error, launcher.result(), "run: launching");
 }
 
-belay_status_t OpKernel::run_from_host(const belay_run_t& run, const Operands& operands) {
+belay_status_t OpKernel::run_from_host(const belay_run_t& run) {
+  const Operands operands = operands_of(run);
+  if (operands.status() != BELAY_OK || operands.tokens() == 0) return operands.status();
+  if (const belay_status_t entered = enter(device_, run.error); entered != BELAY_OK) return entered;
   if (const belay_status_t checked = check_host(run); checked != BELAY_OK) return checked;
   Places inputs{};
   Places outputs{};

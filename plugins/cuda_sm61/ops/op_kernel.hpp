@@ -35,9 +35,26 @@ struct Call {
   }
 };
 
+// Where the operands of a run with a stream lie on the device.
+struct Located {
+  std::int64_t tokens = 0;
+  std::int64_t position = 0;
+  std::array<Place, Operands::kMost> inputs{};
+  std::array<Place, Operands::kMost> outputs{};
+};
+
+// The workspace of a run with a stream, which needs so many bytes.
+[[nodiscard]] belay_status_t find_workspace(const Device& device, const belay_run_t& run, std::uint64_t bytes,
+                                            DevicePointer& workspace);
+
+// Makes the device's context the calling thread's.
+[[nodiscard]] belay_status_t enter(const Device& device, belay_error_t* error);
+
 class OpKernel : public sdk::Kernel<OpKernel> {
  public:
   belay_status_t run(const belay_run_t& run);
+  // Checks the operands of a run with a stream, and finds them.
+  [[nodiscard]] belay_status_t locate(const belay_run_t& run, Located& found) const;
   [[nodiscard]] std::uint64_t workspace(std::uint64_t /*tokens*/) const override { return 0; }
 
  protected:
@@ -52,8 +69,9 @@ class OpKernel : public sdk::Kernel<OpKernel> {
   [[nodiscard]] virtual belay_status_t check_host(const belay_run_t& /*run*/) const { return BELAY_OK; }
 
  private:
-  belay_status_t run_queued(const belay_run_t& run, const Operands& operands);
-  belay_status_t run_from_host(const belay_run_t& run, const Operands& operands);
+  [[nodiscard]] Operands operands_of(const belay_run_t& run) const;
+  belay_status_t run_queued(const belay_run_t& run);
+  belay_status_t run_from_host(const belay_run_t& run);
 
   Device& device_;
   std::array<OperandShape, Operands::kMost> inputs_{};

@@ -1,9 +1,9 @@
 // rope and kv_write: both are belay_rope_kv, which does all that happens to heads between projection and
 // attention.
+#include "plugins/cuda_sm61/ops/rope.hpp"
+
 #include "plugins/cpu_kernels/ops/check.hpp"
-#include "plugins/cpu_kernels/ops/kv_cache.hpp"
 #include "plugins/cuda_sm61/ops/constants.hpp"
-#include "plugins/cuda_sm61/ops/op_kernel.hpp"
 #include "plugins/cuda_sm61/ops/ops.hpp"
 #include "plugins/cuda_sm61/ops/rope_table.hpp"
 
@@ -14,95 +14,6 @@ namespace belay::cuda {
 namespace {
 
 namespace check = isa_scalar;  // plugins/cpu_kernels/ops/check.hpp in this build
-
-// A warp for each head of each token, four in a block.
-Grid grid_for(const RopeKvParams& params) {
-  const std::int64_t heads = std::int64_t{params.query.heads} + params.key.heads + params.value.heads;
-  return {steps(params.tokens * heads, 4)};
-}
-
-class Rope final : public OpKernel {
- public:
-  struct Shape {
-    std::int64_t heads;
-    std::int64_t d;
-    std::int64_t axes;
-  };
-  Rope(Device& device, const belay_rope_attributes_t& rope, const Shape& shape, const float* factors)
-      : OpKernel(device, {tokens_of(shape.heads * shape.d), tokens_of(shape.axes)},
-                 {tokens_of(shape.heads * shape.d)}),
-        shape_(shape),
-        rotary_(static_cast<int>(rope.rotary_dim)),
-        adjacent_(rope.style == BELAY_ROPE_ADJACENT) {
-    const std::vector<float> turns = rope_turns(rope, factors);
-    turns_ = device.copy_of(turns.data(), turns.size() * sizeof(float), "rope's table");
-    if (!has_sections(rope)) return;
-    const std::vector<std::uint8_t> axes = rope_axes(rope);
-    axes_ = device.copy_of(axes.data(), axes.size(), "rope's table");
-  }
-
- private:
-  void launch(const Call& call) const override {
-    RopeKvParams params{};
-    params.query = {call.input<float>(0), nullptr, call.output<float>(0), static_cast<int>(shape_.heads), 0};
-    params.turns = as_floats(turns_);
-    params.axes = reinterpret_cast<const unsigned char*>(axes_.address());
-    params.positions = call.input<int>(1);
-    params.rotary = rotary_;
-    params.adjacent = adjacent_ ? 1 : 0;
-    params.tokens = static_cast<int>(call.tokens);
-    params.d = static_cast<int>(shape_.d);
-    if (shape_.heads * shape_.d > 0) call.launch(kernels::belay_rope_kv, grid_for(params), params);
-  }
-
-  Shape shape_;
-  int rotary_;
-  bool adjacent_;
-  DeviceMemory turns_;
-  DeviceMemory axes_;
-};
-
-class KvWrite final : public OpKernel {
- public:
-  explicit KvWrite(Device& device, const check::CacheShape& cache)
-      : OpKernel(device, {tokens_of(cache.kv_heads * cache.d), tokens_of(cache.kv_heads * cache.d)},
-                 {written(cache), written(cache)}),
-        cache_(cache) {}
-
- private:
-  static OperandShape written(const check::CacheShape& cache) {
-    return {OperandShape::Kind::kWrittenCache, static_cast<std::uint64_t>(cache.d) * cache.element(),
-            cache.kv_heads};
-  }
-
-  // The two caches may have different numbers of blocks: a launch for each.
-  void launch(const Call& call) const override {
-    if (cache_.kv_heads * cache_.d == 0) return;
-    RopeKvParams params{};
-    params.half_cache = cache_.dtype == BELAY_DTYPE_F16 ? 1 : 0;
-    params.position = static_cast<int>(call.position);
-    params.tokens = static_cast<int>(call.tokens);
-    params.d = static_cast<int>(cache_.d);
-    const auto heads = static_cast<int>(cache_.kv_heads);
-    params.key = {call.input<float>(0), nullptr, nullptr, heads, 0};
-    params.value = {call.input<float>(1), nullptr, nullptr, heads, 0};
-    params.k_cache = call.output<void>(0);
-    params.v_cache = call.output<void>(1);
-    params.blocks = static_cast<int>(call.outputs[0].blocks);
-    if (call.outputs[0].blocks == call.outputs[1].blocks) {
-      call.launch(kernels::belay_rope_kv, grid_for(params), params);
-      return;
-    }
-    RopeKvParams values = params;
-    params.value = {};
-    values.key = {};
-    values.blocks = static_cast<int>(call.outputs[1].blocks);
-    call.launch(kernels::belay_rope_kv, grid_for(params), params);
-    call.launch(kernels::belay_rope_kv, grid_for(values), values);
-  }
-
-  check::CacheShape cache_;
-};
 
 bool checks_attributes(const belay_rope_attributes_t& rope, std::int64_t d, std::int64_t axes,
                        sdk::Support& answer) {
@@ -182,6 +93,86 @@ sdk::KernelPtr bind_kv_write(sdk::Host /*host*/, Device& device, const belay_op_
 }
 
 }  // namespace
+
+void launch_rope_kv(Launcher& launch, const RopeKvParams& params) {
+  const std::int64_t heads = std::int64_t{params.query.heads} + params.key.heads + params.value.heads;
+  launch(kernels::belay_rope_kv, {steps(params.tokens * heads, 4)}, params);  // a warp for each, four a block
+}
+
+Rope::Rope(Device& device, const belay_rope_attributes_t& rope, const Shape& shape, const float* factors)
+    : OpKernel(device, {tokens_of(shape.heads * shape.d), tokens_of(shape.axes)},
+               {tokens_of(shape.heads * shape.d)}),
+      shape_(shape),
+      rotary_(static_cast<int>(rope.rotary_dim)),
+      adjacent_(rope.style == BELAY_ROPE_ADJACENT),
+      turns_(rope_turns(rope, factors)),
+      axes_(has_sections(rope) ? rope_axes(rope) : std::vector<std::uint8_t>()),
+      turns_on_device_(device.copy_of(turns_.data(), turns_.size() * sizeof(float), "rope's table")) {
+  if (!axes_.empty()) axes_on_device_ = device.copy_of(axes_.data(), axes_.size(), "rope's table");
+}
+
+RopeKvParams Rope::params() const {
+  RopeKvParams params{};
+  params.turns = as_floats(turns_on_device_);
+  params.axes = reinterpret_cast<const unsigned char*>(axes_on_device_.address());
+  params.rotary = rotary_;
+  params.adjacent = adjacent_ ? 1 : 0;
+  params.d = static_cast<int>(shape_.d);
+  return params;
+}
+
+bool Rope::turns_as(const Rope& other) const {
+  return rotary_ == other.rotary_ && adjacent_ == other.adjacent_ && shape_.d == other.shape_.d &&
+         turns_ == other.turns_ && axes_ == other.axes_;
+}
+
+void Rope::launch(const Call& call) const {
+  RopeKvParams params = this->params();
+  params.query = {call.input<float>(0), nullptr, call.output<float>(0), static_cast<int>(shape_.heads), 0};
+  params.positions = call.input<int>(1);
+  params.tokens = static_cast<int>(call.tokens);
+  if (shape_.heads * shape_.d > 0) launch_rope_kv(call.launch, params);
+}
+
+namespace {
+
+OperandShape written(const check::CacheShape& cache) {
+  return {OperandShape::Kind::kWrittenCache, static_cast<std::uint64_t>(cache.d) * cache.element(),
+          cache.kv_heads};
+}
+
+}  // namespace
+
+KvWrite::KvWrite(Device& device, const check::CacheShape& cache)
+    : OpKernel(device, {tokens_of(cache.kv_heads * cache.d), tokens_of(cache.kv_heads * cache.d)},
+               {written(cache), written(cache)}),
+      cache_(cache) {}
+
+// The two caches may have different numbers of blocks: a launch for each.
+void KvWrite::launch(const Call& call) const {
+  if (cache_.kv_heads * cache_.d == 0) return;
+  RopeKvParams params{};
+  params.half_cache = is_half() ? 1 : 0;
+  params.position = static_cast<int>(call.position);
+  params.tokens = static_cast<int>(call.tokens);
+  params.d = static_cast<int>(cache_.d);
+  const auto heads = static_cast<int>(cache_.kv_heads);
+  params.key = {call.input<float>(0), nullptr, nullptr, heads, 0};
+  params.value = {call.input<float>(1), nullptr, nullptr, heads, 0};
+  params.k_cache = call.output<void>(0);
+  params.v_cache = call.output<void>(1);
+  params.blocks = static_cast<int>(call.outputs[0].blocks);
+  if (call.outputs[0].blocks == call.outputs[1].blocks) {
+    launch_rope_kv(call.launch, params);
+    return;
+  }
+  RopeKvParams values = params;
+  params.value = {};
+  values.key = {};
+  values.blocks = static_cast<int>(call.outputs[1].blocks);
+  launch_rope_kv(call.launch, params);
+  launch_rope_kv(call.launch, values);
+}
 
 constinit const OpRow kRope = {BELAY_OP_ROPE, &supports_rope, &bind_rope};
 constinit const OpRow kKvWrite = {BELAY_OP_KV_WRITE, &supports_kv_write, &bind_kv_write};

@@ -71,7 +71,8 @@ struct Outcome {
 };
 
 Outcome run(const std::filesystem::path& model, const Fault& fault = {},
-            std::vector<std::uint8_t> replay = {}, std::uint64_t tokens = kTokens) {
+            std::vector<std::uint8_t> replay = {}, std::uint64_t tokens = kTokens,
+            manifest::Level level = manifest::Level::kMinimal) {
   driver().reset();
   fake_cuda::Settings& settings = driver().settings();
   settings.fail_with = fault.with;
@@ -80,6 +81,7 @@ Outcome run(const std::filesystem::path& model, const Fault& fault = {},
   dispatch::AssignmentHook hook;
   hook.replay = std::move(replay);
   test::EngineSpec spec = on_device(model);
+  spec.level = level;
   spec.dispatch.hook = &hook;
   Outcome outcome;
   {
@@ -108,6 +110,23 @@ std::vector<std::int32_t> tokens_of_scalar(const std::filesystem::path& model) {
 bool all_on_device(const Outcome& outcome) {
   const auto on_host = std::count(outcome.assignment.begin(), outcome.assignment.end(), 1);
   return static_cast<std::uint64_t>(on_host) == kTokens;
+}
+
+// With activations in 8 bits, for which a layer is one kernel.
+Outcome run_quantised(const std::filesystem::path& model, const Fault& fault = {},
+                      std::vector<std::uint8_t> replay = {}, std::uint64_t tokens = kTokens) {
+  return run(model, fault, std::move(replay), tokens, manifest::Level::kModerate);
+}
+
+std::uint64_t launches_of_token(const std::filesystem::path& model) {
+  return run_quantised(model, {}, {}, kTokens + 1).counts.launches - run_quantised(model).counts.launches;
+}
+
+std::uint64_t launches_of_layer(test::TinyModelSpec spec) {
+  spec.layers = 1;
+  const std::uint64_t with_one = launches_of_token(tiny_model("cuda_one_layer", spec));
+  spec.layers = 2;
+  return launches_of_token(tiny_model("cuda_two_layers", spec)) - with_one;
 }
 
 // Every call in turn on request, else some. An odd step meets all the calls of an op, which take turns.
@@ -168,6 +187,71 @@ TEST_CASE("models of every architecture give the tokens of cpu_scalar at level m
     CHECK(outcome.counts.launches > 100);
     CHECK(outcome.tokens == tokens_of_scalar(model));
     CHECK(driver().launch_error().empty());
+  }
+}
+
+TEST_CASE("decode's token goes through a layer in seven launches, with the bits of its steps one by one") {
+  const std::vector<test::TinyModelSpec> specs = {
+      {.head_dim = 32, .types = {DType::kQ4_0}, .seed = 6},
+      {.arch = "qwen2",
+       .head_dim = 64,
+       .ffn = 64,
+       .types = {DType::kQ8_0},
+       .tied = true,
+       .pre = "qwen2",
+       .seed = 7},
+      {.arch = "qwen3",
+       .heads = 4,
+       .kv_heads = 1,
+       .head_dim = 64,
+       .width = 1280,  // rows that are normed by a block of threads
+       .ffn = 256,
+       .types = {DType::kQ4_K},
+       .pre = "qwen2",
+       .seed = 8},
+      {.arch = "qwen3", .head_dim = 128, .types = {DType::kQ5_1}, .pre = "qwen2", .seed = 9},
+      {.head_dim = 32, .types = {DType::kQ4_1, DType::kQ6_K, DType::kQ8_0}, .seed = 12}};
+  for (const test::TinyModelSpec& spec : specs) {
+    CAPTURE(spec.arch);
+    CAPTURE(spec.seed);
+    if (spec.types.size() == 1) CHECK(launches_of_layer(spec) == 7);
+    const auto model = tiny_model("cuda_joined_" + spec.arch, spec);
+    const Outcome joined = run_quantised(model);
+    CHECK(joined.fallbacks.empty());
+    CHECK(all_on_device(joined));
+    CHECK(driver().launch_error().empty());
+    const Outcome one_by_one = run_quantised(model, {}, joined.assignment);
+    CHECK(one_by_one.counts.launches > joined.counts.launches);
+    CHECK(joined.tokens == one_by_one.tokens);
+    CHECK(joined.last_logits == one_by_one.last_logits);
+  }
+}
+
+TEST_CASE("a layer whose launches fail is done step by step, and the text stands") {
+  const auto model = tiny_model("cuda_joined_sweep", {.layers = 1,
+                                                      .heads = 2,
+                                                      .kv_heads = 1,
+                                                      .head_dim = 32,
+                                                      .width = 64,
+                                                      .ffn = 64,
+                                                      .types = {DType::kQ4_0}});
+  const Outcome healthy = run_quantised(model);
+  REQUIRE(healthy.fallbacks.empty());
+  for (const int with : {kLaunchOutOfResources, kIllegalAddress}) {
+    const std::uint64_t launches = healthy.counts.launches;
+    std::size_t in_layers = 0;
+    for (std::uint64_t k = 0; k < launches; k += stride_for(launches, 25)) {
+      CAPTURE(with);
+      CAPTURE(k);
+      const Outcome faulty = run_quantised(model, {static_cast<std::int64_t>(k), with, "cuLaunchKernel"});
+      REQUIRE(faulty.counts.calls_when_stuck == 0);
+      REQUIRE_FALSE(faulty.fallbacks.empty());
+      REQUIRE(faulty.tokens == healthy.tokens);
+      if (faulty.fallbacks[0].op.find(" x") == std::string::npos) continue;
+      ++in_layers;
+      if (with == kLaunchOutOfResources) REQUIRE(faulty.last_logits == healthy.last_logits);
+    }
+    CHECK(in_layers > 0);
   }
 }
 

@@ -1,5 +1,6 @@
 // Attention for few tokens and for many: sizes, groupings, positions, both caches, with a mask and without.
 #include "plugins/cuda_sm61/kernels/attention_params.h"
+#include "plugins/cuda_sm61/kernels/linear_params.h"
 #include "tests/kernels/cases.hpp"
 #include "tests/plugins/cuda_sm61/kernels/emulated.hpp"
 #include "tests/support/doctest.hpp"
@@ -38,24 +39,54 @@ AttentionParams params_of(const CacheShape& shape, const OpCase& op_case, const 
   return params;
 }
 
+void launch_decode(const std::string& kernel, AttentionParams params, const CacheShape& shape,
+                   const emulator::Options& options) {
+  const std::size_t groups = blocks_of(shape.heads / shape.kv_heads, BELAY_ATTENTION_GROUP);
+  const emulator::Extent grid{
+      blocks_of(shape.position + shape.tokens, static_cast<std::size_t>(params.split_keys)),
+      static_cast<std::uint32_t>(shape.kv_heads * groups), static_cast<std::uint32_t>(shape.tokens)};
+  const std::size_t units = std::size_t{grid.y} * grid.z;
+  const GuardedMemory parts(units * grid.x * BELAY_ATTENTION_GROUP * (shape.d + 2) * sizeof(float));
+  const GuardedMemory counters(std::vector<float>(units, 0.0F));
+  params.parts = grid.x > 1 ? parts.as<float>() : nullptr;
+  params.counters = grid.x > 1 ? counters.as<unsigned>() : nullptr;
+  launch_kernel(kernel, params, grid, options);
+  CHECK(counters.floats() == std::vector<float>(units, 0.0F));  // for the next launch
+  CHECK(parts.intact());
+}
+
 void decode(const OpCase& op_case, const CacheShape& shape, int split_keys, bool any) {
   const std::string kernel = decode_kernel(shape, any);
   expect_right(op_case, kernel, [&](const Operands& operands, const emulator::Options& options) {
     AttentionParams params = params_of(shape, op_case, operands);
     params.split_keys = split_keys;
-    const std::size_t groups = blocks_of(shape.heads / shape.kv_heads, BELAY_ATTENTION_GROUP);
-    const emulator::Extent grid{
-        blocks_of(shape.position + shape.tokens, static_cast<std::size_t>(split_keys)),
-        static_cast<std::uint32_t>(shape.kv_heads * groups), static_cast<std::uint32_t>(shape.tokens)};
-    const std::size_t units = std::size_t{grid.y} * grid.z;
-    const GuardedMemory parts(units * grid.x * BELAY_ATTENTION_GROUP * (shape.d + 2) * sizeof(float));
-    const GuardedMemory counters(std::vector<float>(units, 0.0F));
-    params.parts = grid.x > 1 ? parts.as<float>() : nullptr;
-    params.counters = grid.x > 1 ? counters.as<unsigned>() : nullptr;
-    launch_kernel(kernel, params, grid, options);
-    CHECK(counters.floats() == std::vector<float>(units, 0.0F));  // for the next launch
-    CHECK(parts.intact());
+    launch_decode(kernel, params, shape, options);
   });
+}
+
+// Rows of 32 values of the outputs: low and high bytes and scales, by belay_linear_quantise or by the
+// attention itself.
+struct QuantisedRows {
+  explicit QuantisedRows(std::size_t blocks) : low(16 * blocks), high(16 * blocks), scales(8 * blocks) {}
+  template <class Params>
+  void point(Params& params) const {
+    params.low = low.as<signed char>();
+    params.high = high.as<signed char>();
+    params.scales = scales.as<float>();
+  }
+  GuardedMemory low;
+  GuardedMemory high;
+  GuardedMemory scales;
+};
+
+std::vector<std::uint8_t> quantised_afterwards(const Operands& operands, std::size_t blocks) {
+  const QuantisedRows rows(blocks);
+  LinearQuantiseParams params{};
+  params.x = operands.output<float>(0);
+  params.blocks = static_cast<long long>(blocks);
+  rows.point(params);
+  launch_kernel("belay_linear_quantise", params, {blocks_of(blocks, BELAY_LINEAR_QUANTISE_BLOCKS), 1, 1}, {});
+  return joined({&rows.low, &rows.high, &rows.scales});
 }
 
 void prefill(const OpCase& op_case, const CacheShape& shape, int size) {
@@ -87,6 +118,39 @@ TEST_CASE("attention: every size of a head") {
   for (const DType dtype : {DType::kF32, DType::kF16}) {
     for (const std::size_t d : {1, 2, 7, 24, 40, 64, 65, 80, 96, 128, 130, 200, 256}) {
       check({.dtype = dtype, .tokens = 2, .heads = 3, .kv_heads = 1, .d = d, .position = 150});
+    }
+  }
+}
+
+void check_quantised_at_once(const CacheShape& shape) {
+  const OpCase op_case = kernel_tests::attention_case(shape, Fill::kNormal, false, new_seed());
+  const Operands operands(op_case);
+  const std::string kernel = decode_kernel(shape, false);
+  AttentionParams params = params_of(shape, op_case, operands);
+  params.split_keys = BELAY_ATTENTION_SPLIT;
+  launch_decode(kernel, params, shape, {});
+  const std::size_t blocks = shape.tokens * shape.heads * shape.d / 32;
+  const std::vector<std::uint8_t> expected = quantised_afterwards(operands, blocks);
+  params.y = nullptr;
+  const auto at_once = in_every_schedule(op_case.label, [&](const emulator::Options& options) {
+    const QuantisedRows rows(blocks);
+    rows.point(params);
+    launch_decode(kernel, params, shape, options);
+    CHECK(rows.low.intact());
+    CHECK(rows.high.intact());
+    CHECK(rows.scales.intact());
+    return joined({&rows.low, &rows.high, &rows.scales});
+  });
+  CHECK(at_once == expected);
+}
+
+TEST_CASE("attention: results that are quantised at once are those that are quantised afterwards") {
+  for (const DType dtype : {DType::kF32, DType::kF16}) {
+    for (const std::size_t d : {32, 64, 96, 128, 256}) {
+      for (const std::size_t position : {5, 300}) {  // one split, and several
+        check_quantised_at_once(
+            {.dtype = dtype, .tokens = 2, .heads = 6, .kv_heads = 1, .d = d, .position = position});
+      }
     }
   }
 }

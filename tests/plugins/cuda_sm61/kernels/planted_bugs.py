@@ -20,7 +20,7 @@ def barrier(name, family, comment, tests, file=""):
     return Bug(name, family, f"__syncthreads();  // {comment}", f";  // {comment}", tests, file)
 
 
-NORMS, ATTENTION = "norm*,rms*,layer*", "attention*"
+NORMS, ATTENTION, AT_ONCE = "norm*,rms*,layer*", "attention*", "attention: results that are quantised at once*"
 DECODE, PREFILL = "attention_decode", "attention_prefill"
 # What the right kernels of a family have to pass, where all of the tests that notice bugs would take long.
 QUICK_TESTS = dict.fromkeys([DECODE, PREFILL], "attention: kernels made for larger heads*")
@@ -50,6 +50,7 @@ BUGS = [
     Bug("pairs of the other style", "rope", "p.adjacent != 0 ? first + 1 : first + pairs", "first + 1", "rope*"),
     Bug("all tokens in one row of the cache", "rope", "p.blocks * 64 + p.position + token", "p.blocks * 64 + p.position", "kv_write*"),
     Bug("blocks of the cache are 32 rows", "rope", "p.blocks * 64 + p.position", "p.blocks * 32 + p.position", "kv_write*"),
+    Bug("a head's norm leaves its last elements out", "rope", "4 * quad < p.d; quad += 32", "4 * quad + 4 < p.d; quad += 32", "norms of heads*"),
     Bug("values are turned, too", "rope", "p.v_cache, false", "p.v_cache, true", "norms of heads*"),
     Bug("queries are used before all are there", DECODE, "p.scale : 0.0f;\n  }\n  __syncthreads();", "p.scale : 0.0f;\n  }\n", ATTENTION),
     Bug("warps are merged before all have published", DECODE, "values);\n  __syncthreads();", "values);\n", ATTENTION),
@@ -61,8 +62,10 @@ BUGS = [
     Bug("the values are not rescaled", DECODE, "progress.value[g][c] = before * progress.value[g][c]",
         "progress.value[g][c] = 1.0f * progress.value[g][c]", ATTENTION),
     Bug("values beyond the last key", DECODE, "if (key < count && (", "if ((", ATTENTION),
-    Bug("the second block merges, not the last", DECODE, "== gridDim.x - 1 ? 1 : 0", "== 1 ? 1 : 0", ATTENTION),
-    Bug("the counter stays", DECODE, "if (last[0] != 0) p.counters[unit] = 0;", "", ATTENTION),
+    Bug("the second block merges, not the last", DECODE, "== blocks - 1 ? 1 : 0", "== 1 ? 1 : 0", ATTENTION, "last_block.h"),
+    Bug("the counter stays", DECODE, "if (last[0] != 0) *counter = 0;", "", ATTENTION, "last_block.h"),
+    Bug("rows are quantised before all are there", DECODE, "  __syncthreads();\n  quantise_rows", "  quantise_rows", AT_ONCE),
+    Bug("rows are quantised as another head's", DECODE, "first / 32 + quad / 8", "quad / 8", AT_ONCE),
     Bug("the parts of a split overlap", DECODE, "kGroup * (d + 2);", "kGroup * d;", ATTENTION),
     barrier("a chunk is overwritten while some still read", PREFILL, "until all have read what lies there", ATTENTION),
     Bug("queries and keys are used before all are there", PREFILL, "thread % 4, k);\n      __syncthreads();", "thread % 4, k);\n", ATTENTION),
@@ -93,7 +96,8 @@ TOKENS, ROWS, LENGTHS, FUSED = ("linear: every number of tokens*", "linear: ever
 SCHEDULES, SUMS = "linear: the order of threads*", "linear: weights at which*"
 QUANTISE, GEMV_Q8, GEMM_Q8 = "linear_quantise", "linear_gemv_q8", "linear_gemm_q8"
 SWIGLU, GEMV_F32, GEMM_F32 = "linear_swiglu_q8", "linear_gemv_f32", "linear_gemm_f32"
-QUICK_TESTS |= {QUANTISE: "*quantised activations*", GEMV_Q8: FUSED, GEMM_Q8: ROWS, SWIGLU: FUSED, GEMV_F32: FUSED, GEMM_F32: ROWS}
+NORM, THE_SUM = "linear_norm_q8", "linear: the sum*"
+QUICK_TESTS |= {QUANTISE: "*quantised activations*", GEMV_Q8: FUSED, GEMM_Q8: ROWS, SWIGLU: FUSED, NORM: THE_SUM, GEMV_F32: FUSED, GEMM_F32: ROWS}
 
 
 def linear(name, family, old, new, tests, file=""):
@@ -139,6 +143,10 @@ BUGS += [
     linear("the rows are quantised before all are there", SWIGLU, "  __syncthreads();\n", "", "linear: gate*"),
     linear("half of the rows", SWIGLU, "i < 32; i += kWarps", "i < 16; i += kWarps", "linear: gate*"),
     linear("a lane brings the values of another", SWIGLU, "(values)[lane % 8]", "(values)[lane / 4]", "linear: gate*"),
+    linear("the third block norms", NORM, "== blocks - 1 ? 1 : 0", "== 2 ? 1 : 0", THE_SUM, "last_block.h"),
+    linear("a half of the squares", NORM, "half < 2; ++half", "half < 1; ++half", THE_SUM),
+    linear("the sum is read before all have written", NORM, "  __syncthreads();\n  float sum", "  float sum", THE_SUM),
+    linear("long rows in the order of short ones", NORM, "d <= BELAY_RMS_NORM_SHORT", "d <= 2048", THE_SUM),
     linear("a row's tail is read as a whole quad", GEMV_F32, "if (k % 4 == 0)", "if (k % 2 == 0)", "linear: a token does*", "linear_f32.h"),
     linear("a row's tail goes on into the next", GEMV_F32, "at + 2 < k ?", "true ?", LENGTHS, "linear_f32.h"),
     linear("a tile of floats is used before it is there", GEMM_F32, "first_token, k);\n    __syncthreads();", "first_token, k);", SCHEDULES),

@@ -166,4 +166,61 @@ void run_swiglu(const kernel_tests::OpCase& gate, const kernel_tests::OpCase& up
   CHECK(y.intact());
 }
 
+namespace {
+
+constexpr float kEpsilon = 1e-5F;
+
+}  // namespace
+
+std::vector<float> run_norm(const kernel_tests::OpCase& op_case, const std::vector<float>& residual,
+                            const std::vector<float>& weight, const QuantisedOnDevice& normed,
+                            const emulator::Options& options) {
+  const std::size_t rows = sizes(op_case.constants[0], 0);
+  const PackedWeight matrix(op_case.constants[0]);
+  const QuantisedOnDevice x(op_case.inputs[0].bytes, 1, sizes(op_case.inputs[0], 1));
+  const GuardedMemory added(residual);
+  const GuardedMemory scale(weight);
+  const GuardedMemory y(rows * sizeof(float));
+  const GuardedMemory counter(std::vector<float>(1, 0.0F));
+  LinearNormParams params{};
+  params.linear.matrix[0].weight = matrix.planes();
+  params.linear.matrix[0].residual = added.as<float>();
+  params.linear.matrix[0].y = y.as<float>();
+  params.linear.matrix[0].rows = static_cast<int>(rows);
+  params.linear.low = x.low.as<signed char>();
+  params.linear.high = x.high.as<signed char>();
+  params.linear.scales = x.scales.as<float>();
+  params.linear.tokens = 1;
+  params.linear.k = static_cast<int>(sizes(op_case.inputs[0], 1));
+  params.weight = scale.as<float>();
+  params.low = normed.low.as<signed char>();
+  params.high = normed.high.as<signed char>();
+  params.scales = normed.scales.as<float>();
+  params.counter = counter.as<unsigned>();
+  params.epsilon = kEpsilon;
+  launch_kernel("belay_linear_norm_q8_" + std::string(belay::to_string(op_case.constants[0].dtype)), params,
+                {blocks_of(rows, BELAY_LINEAR_GEMV_ROWS), 1, 1}, options);
+  CHECK(y.intact());
+  CHECK(normed.intact());
+  CHECK(counter.floats()[0] == 0.0F);  // for the next launch
+  return y.floats();
+}
+
+void norm_row(const std::vector<float>& x, const std::vector<float>& weight,
+              const QuantisedOnDevice& normed) {
+  const GuardedMemory row(x);
+  const GuardedMemory scale(weight);
+  RmsNormParams params{};
+  params.x = row.as<float>();
+  params.weight = scale.as<float>();
+  params.low = normed.low.as<signed char>();
+  params.high = normed.high.as<signed char>();
+  params.scales = normed.scales.as<float>();
+  params.rows = 1;
+  params.d = static_cast<int>(x.size());
+  params.epsilon = kEpsilon;
+  launch_kernel(x.size() <= BELAY_RMS_NORM_SHORT ? "belay_rms_norm_short" : "belay_rms_norm", params,
+                {1, 1, 1}, {});
+}
+
 }  // namespace belay::cuda_tests

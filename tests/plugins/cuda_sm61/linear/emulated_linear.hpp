@@ -7,7 +7,7 @@
 #include "tests/plugins/cuda_sm61/kernels/emulated.hpp"
 
 // Outside of any namespace, as the kernels have them.
-#include "plugins/cuda_sm61/kernels/linear_params.h"
+#include "plugins/cuda_sm61/kernels/linear_norm_params.h"
 
 #include <cstdint>
 #include <span>
@@ -58,5 +58,12 @@ struct Linear {
 // silu(gate) * up of one token by belay_linear_swiglu_q8 into `y`; x is the gate's.
 void run_swiglu(const kernel_tests::OpCase& gate, const kernel_tests::OpCase& up, const QuantisedOnDevice& y,
                 const emulator::Options& options);
+
+// Of one token, W x + residual by belay_linear_norm_q8, and its norm by `weight`, quantised, into `normed`.
+std::vector<float> run_norm(const kernel_tests::OpCase& op_case, const std::vector<float>& residual,
+                            const std::vector<float>& weight, const QuantisedOnDevice& normed,
+                            const emulator::Options& options);
+// What belay_rms_norm, or for short rows belay_rms_norm_short, makes of one row, quantised.
+void norm_row(const std::vector<float>& x, const std::vector<float>& weight, const QuantisedOnDevice& normed);
 
 }  // namespace belay::cuda_tests

@@ -240,6 +240,12 @@ TEST_CASE("linear: gate and up in one launch give silu(gate) * up") {
   });
 }
 
+bool same_bytes(const QuantisedOnDevice& a, const QuantisedOnDevice& b) {
+  return std::ranges::equal(a.low.bytes(), b.low.bytes()) &&
+         std::ranges::equal(a.high.bytes(), b.high.bytes()) &&
+         std::ranges::equal(a.scales.bytes(), b.scales.bytes());
+}
+
 // In every schedule: a block of threads shares 32 values before one of its warps quantises them.
 TEST_CASE("linear: gate, up and the quantisation in one launch give what three launches give") {
   for (const DType dtype : kQuantised) {
@@ -254,9 +260,33 @@ TEST_CASE("linear: gate, up and the quantisation in one launch give what three l
         const QuantisedOnDevice actual(y.size() / 32);
         run_swiglu(gate, up, actual, options);
         INFO(gate.label);
-        CHECK(std::ranges::equal(actual.low.bytes(), expected.low.bytes()));
-        CHECK(std::ranges::equal(actual.high.bytes(), expected.high.bytes()));
-        CHECK(std::ranges::equal(actual.scales.bytes(), expected.scales.bytes()));
+        CHECK(same_bytes(actual, expected));
+      }
+    }
+  }
+}
+
+// In every schedule: the block that ends last reads what all of them wrote.
+TEST_CASE("linear: the sum, its norm and the quantisation in one launch give what three launches give") {
+  for (const DType dtype : kQuantised) {
+    for (const std::size_t rows : {32, 96, 1024, 1056}) {
+      const LinearShape shape = {.tokens = 1, .k = values_of(dtype, 1), .n = rows};
+      const OpCase op_case =
+          make_case(Kernel::kGemvQ8, dtype, shape, Fill::kNormal, WeightFill::kNormal, new_seed());
+      std::vector<float> residual(rows);
+      std::vector<float> weight(rows);
+      for (std::size_t i = 0; i < rows; ++i) {
+        residual[i] = std::sin(static_cast<float>(i));
+        weight[i] = 1.0F + 0.1F * std::cos(static_cast<float>(i));
+      }
+      const auto y = run({.kernel = Kernel::kGemvQ8, .cases = {&op_case}, .residual = residual})[0];
+      const QuantisedOnDevice expected(rows / 32);
+      norm_row(y, weight, expected);
+      for (const emulator::Options& options : all_schedules()) {
+        const QuantisedOnDevice actual(rows / 32);
+        INFO(op_case.label);
+        CHECK(same_bits(run_norm(op_case, residual, weight, actual, options), y));
+        CHECK(same_bytes(actual, expected));
       }
     }
   }
