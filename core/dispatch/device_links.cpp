@@ -18,11 +18,6 @@ void fill(belay_error_t& error, const Failure& failure) {
   error.message[size] = '\0';
 }
 
-// An entry behind the first version of the table.
-bool binds_on_device(const belay_compute_t& table) {
-  return table.struct_size >= sizeof table && table.bind_device != nullptr;
-}
-
 }  // namespace
 
 std::vector<Backend*> Dispatcher::heads() const {
@@ -45,6 +40,7 @@ std::uint64_t Dispatcher::device_bytes(std::size_t index) {
 }
 
 bool Dispatcher::leave_devices(std::size_t index, std::string_view why) {
+  disband_around(index);
   Node& node = nodes_[index];
   for (Link& link : node.links) {
     if (link.dropped || link.backend->device() == nullptr) continue;
@@ -58,7 +54,7 @@ bool Dispatcher::leave_devices(std::size_t index, std::string_view why) {
 
 bool Dispatcher::goes_to_device(const Link& link, const Compute& compute, const belay_packed_t& form) const {
   return form.in_device != 0 && form.layout != BELAY_LAYOUT_ROW && link.backend->device() != nullptr &&
-         binds_on_device(*compute.table);
+         compute.table->bind_device != nullptr;
 }
 
 // Packs in host memory that is needed only until the device has its copy.
@@ -81,14 +77,24 @@ Status Dispatcher::bind_on_device(std::size_t index, const belay_op_t& op, const
   return fail(ErrorCode::kNoPlugin, "bind_device: {}", text(describe(status, error)));
 }
 
+// What was there stays when there is no room for more.
 Status Dispatcher::reserve_device_workspace(Device& device, std::uint64_t bytes) {
+  constexpr const char* kWhat = "the workspace of operators";
   const auto is_it = [&](const DeviceWorkspace& known) { return known.device == &device; };
   auto known = std::find_if(device_workspaces_.begin(), device_workspaces_.end(), is_it);
   if (known == device_workspaces_.end()) known = device_workspaces_.insert(known, {&device, {}});
-  if (bytes <= known->buffer.bytes()) return {};
+  const std::uint64_t before = known->buffer.bytes();
+  if (bytes <= before) return {};
   known->buffer = {};  // first, so that its memory serves the larger one
-  BELAY_TRY_ASSIGN(known->buffer, device.allocate(bytes, "the workspace of operators"));
-  return {};
+  auto larger = device.allocate(bytes, kWhat);
+  if (larger.ok()) {
+    known->buffer = *std::move(larger);
+    return {};
+  }
+  if (before > 0) {
+    BELAY_TRY_ASSIGN(known->buffer, device.allocate(before, kWhat));
+  }
+  return larger.error();
 }
 
 // Sets `run` to the arguments with which the link's plugin is to be called.

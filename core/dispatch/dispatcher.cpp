@@ -161,6 +161,7 @@ std::uint64_t Dispatcher::workspace_bytes(std::uint64_t max_tokens) {
 Status Dispatcher::bind(std::uint64_t max_tokens, Pack pack) {
   max_tokens_ = max_tokens;
   pack_ = pack;
+  disband_all();
   packed_.reserve(room_for_heads());
   for (std::size_t i = 0; i < nodes_.size(); ++i) BELAY_TRY(bind_node(i));
   fuse();
@@ -205,8 +206,8 @@ Status Dispatcher::reserve(std::uint64_t max_tokens) {
   for (const Node& node : nodes_) {
     for (const Link& link : node.links) BELAY_TRY(reserve_workspace(*link.backend, link.kernel));
   }
-  for (const Group& group : groups_) {
-    if (group.count > 0) BELAY_TRY(reserve_workspace(*group.backend, group.kernel));
+  for (Group& group : groups_) {  // which a run can do without
+    if (group.count > 0 && !reserve_workspace(*group.backend, group.kernel).ok()) disband(group);
   }
   return {};
 }

@@ -104,7 +104,7 @@ class Dispatcher {
   }
 
   // How many nodes from `index` on are one call at the moment, because the plugin has a kernel that does the
-  // work of all of them; 0: node `index` begins no such group. After bind() groups only become fewer.
+  // work of all of them; 0: node `index` begins no such group. Between two bind() groups only become fewer.
   [[nodiscard]] std::size_t fused(std::size_t index) const;
   // Runs such a group; `run` has the arguments of all its nodes (calls.hpp). False: its nodes are to be run
   // one by one, because its kernel failed, which is said, or their operands are not in one place. Errors as
@@ -211,7 +211,8 @@ class Dispatcher {
   [[nodiscard]] std::size_t end_of_sequence(std::size_t first) const;
   void fuse();
   void fuse_sequence(std::size_t first, std::size_t end, const Compute& compute);
-  bool keep_group(std::size_t first, std::size_t count, belay_kernel_t* kernel);
+  bool keep_group(std::size_t first, std::uint64_t taken, belay_kernel_t* kernel,
+                  std::span<belay_kernel_t* const> bound);
   static void disband(Group& group);
   void disband_around(std::size_t index);
   void disband_all();

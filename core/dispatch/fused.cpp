@@ -5,18 +5,10 @@
 #include "core/dispatch/dispatcher.hpp"
 #include "core/dispatch/sequence.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace belay::dispatch {
-namespace {
-
-// An entry behind the first version of the table.
-bool fuses(const belay_compute_t& table) {
-  return table.struct_size >= sizeof table && table.fuse != nullptr;
-}
-
-}  // namespace
-
 // Where the nodes end that belong to the layer of node `first` and run on its plugin, from memory that stays.
 std::size_t Dispatcher::end_of_sequence(std::size_t first) const {
   const Backend* backend = head(first);
@@ -34,7 +26,8 @@ void Dispatcher::fuse() {
   for (std::size_t first = 0; first < nodes_.size();) {
     const std::size_t end = end_of_sequence(first);
     const auto compute = head(first)->compute();
-    if (end > first + 1 && compute.ok() && fuses(*compute->table)) fuse_sequence(first, end, *compute);
+    if (end > first + 1 && compute.ok() && compute->table->fuse != nullptr)
+      fuse_sequence(first, end, *compute);
     first = std::max(end, first + 1);
   }
 }
@@ -51,32 +44,40 @@ void Dispatcher::fuse_sequence(std::size_t first, std::size_t end, const Compute
     belay_error_t error = empty_error();
     const auto status =
         compute.table->fuse(compute.instance, steps.data(), steps.size(), &taken, &kernel, &error);
-    const bool sound = status == BELAY_OK && kernel != nullptr && taken > 1 && taken <= steps.size();
-    if (sound && keep_group(i, static_cast<std::size_t>(taken), kernel)) {
-      i += static_cast<std::size_t>(taken);
-      continue;
-    }
-    if (kernel != nullptr) compute.table->release(kernel);
-    if (status != BELAY_OK || kernel != nullptr)
+    if (status != BELAY_OK) {
       log(LogLevel::kWarn, "{} cannot join {} and what follows: {}", head(i)->id(), graph_.nodes[i].name,
-          status != BELAY_OK ? text(describe(status, error))
-                             : "its answer makes no sense, or memory is short");
-    ++i;
+          text(describe(status, error)));
+    }
+    const bool joined =
+        status == BELAY_OK && keep_group(i, taken, kernel, std::span(kernels).subspan(i - first));
+    i += joined ? static_cast<std::size_t>(taken) : 1;
   }
 }
 
-bool Dispatcher::keep_group(std::size_t first, std::size_t count, belay_kernel_t* kernel) {
+// What a plugin answered for the nodes from `first` on, whose own kernels are `bound`. False: no group.
+bool Dispatcher::keep_group(std::size_t first, std::uint64_t taken, belay_kernel_t* kernel,
+                            std::span<belay_kernel_t* const> bound) {
+  if (kernel == nullptr) return false;
   const Link& link = nodes_[first].links[nodes_[first].active];
-  if (!reserve_workspace(*link.backend, kernel).ok()) return false;
-  groups_[first] = {count, kernel, link.backend, link.backend_index,
-                    format("{} x{}", op_label(first), count)};
-  return true;
+  const bool is_new = std::find(bound.begin(), bound.end(), kernel) == bound.end();
+  const bool sound = is_new && taken > 1 && taken <= bound.size();
+  Group group = {static_cast<std::size_t>(taken), kernel, link.backend, link.backend_index,
+                 format("{} x{}", op_label(first), taken)};
+  if (sound && reserve_workspace(*link.backend, kernel).ok()) {
+    groups_[first] = std::move(group);
+    return true;
+  }
+  log(LogLevel::kWarn, "{} cannot join {} and what follows: {}", link.backend->id(), graph_.nodes[first].name,
+      sound ? "there is no memory for its workspace" : "its answer makes no sense");
+  if (is_new) disband(group);
+  return false;
 }
 
 void Dispatcher::disband(Group& group) {
   if (group.kernel == nullptr) return;
   if (const auto compute = group.backend->compute(); compute.ok()) compute->table->release(group.kernel);
-  group = {};
+  group.kernel = nullptr;
+  group.count = 0;  // the label stays: a trace may have it
 }
 
 // The group that a node is in.
@@ -150,13 +151,12 @@ Status Dispatcher::bring_group(std::size_t index, belay_run_t*& run, belay_statu
 // The nodes of the group are run one by one from here on.
 Status Dispatcher::give_up(Group& group, const Failure& failure) {
   Backend& backend = *group.backend;
-  const std::string label = group.label;
   backend.count_failure(failure);
   if (where_ != nullptr && is_beyond_the_op(failure)) where_->lost(backend, failure);
   if (options_.strict)
-    return fail(ErrorCode::kFallbackForbidden, "{} failed on {}: {}; --strict forbids a fallback", label,
-                backend.id(), text(failure));
-  fallbacks_.record(label, backend.id(), backend.healthy() ? backend.id() : "the next of each chain",
+    return fail(ErrorCode::kFallbackForbidden, "{} failed on {}: {}; --strict forbids a fallback",
+                group.label, backend.id(), text(failure));
+  fallbacks_.record(group.label, backend.id(), backend.healthy() ? backend.id() : "the next of each chain",
                     failure);
   disband(group);
   return {};

@@ -72,7 +72,9 @@ Status Dispatcher::replay(std::size_t index, belay_run_t& run) {
 Status Dispatcher::recover(std::size_t index, belay_run_t& run, belay_status_t status) {
   if (status == BELAY_CANCELLED) return Error{ErrorCode::kInterrupted, "interrupted"};
   Node& node = nodes_[index];
-  return fall_back(index, run, note_failure(node.links[node.active], status));
+  Failure failure = note_failure(node.links[node.active], status);
+  if (node.links[node.active].dropped) disband_around(index);
+  return fall_back(index, run, std::move(failure));
 }
 
 Failure Dispatcher::note_failure(Link& link, belay_status_t status) {

@@ -18,8 +18,8 @@
 
 namespace belay::runtime {
 
-// Bytes of scratch that a graph needs for steps of at most `max_tokens` tokens, when plugins run as one what
-// they can, up to whole layers.
+// Bytes of scratch that a graph needs for steps of at most `max_tokens` tokens, when plugins run whole layers
+// as one. What is in no layer can add some when it is run as one, too.
 [[nodiscard]] std::uint64_t scratch_bytes(const graph::Graph& graph, std::uint64_t max_tokens);
 
 class Executor {

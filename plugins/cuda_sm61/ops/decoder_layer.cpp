@@ -229,6 +229,7 @@ class DecoderLayer final : public sdk::Kernel<DecoderLayer> {
     }
   }
 
+  // Queries turn in place: where the op would put them, the keys may lie that the same launch reads.
   void turn_and_keep(const Way& way) const {
     RopeKvParams params = parts_.q_rope.params();
     const auto norm_of = [](const RmsNorm* norm) {
@@ -236,7 +237,7 @@ class DecoderLayer final : public sdk::Kernel<DecoderLayer> {
     };
     const auto heads = static_cast<int>(parts_.attention.shape().heads);
     const auto kv_heads = static_cast<int>(parts_.attention.shape().cache.kv_heads);
-    params.query = {way.out(layer_.q), norm_of(parts_.q_norm), way.out(layer_.q_rope), heads, 0};
+    params.query = {way.out(layer_.q), norm_of(parts_.q_norm), way.out(layer_.q), heads, 0};
     params.key = {way.out(layer_.k), norm_of(parts_.k_norm), nullptr, kv_heads, 0};
     params.value = {way.out(layer_.v), nullptr, nullptr, kv_heads, 0};
     params.positions = reinterpret_cast<const int*>(way.in(layer_.q_rope, 1));
@@ -253,7 +254,7 @@ class DecoderLayer final : public sdk::Kernel<DecoderLayer> {
   void attend(const Way& way) const {
     const Located& at = way.at[layer_.attention];
     AttentionParams params = parts_.attention.params(1, at.position);
-    params.q = way.in(layer_.attention);
+    params.q = way.out(layer_.q);
     params.k_cache = way.in(layer_.attention, 1);
     params.v_cache = way.in(layer_.attention, 2);
     params.blocks = static_cast<int>(at.inputs[1].blocks);

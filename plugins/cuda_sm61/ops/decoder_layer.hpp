@@ -1,5 +1,6 @@
-// A decoder layer as one kernel: decode's token goes through it in seven launches, in eight where the weights
-// of q, k and v are not of one type. More tokens, and runs from host memory, go through its steps one by one.
+// A decoder layer as one kernel: decode's token goes through it in seven launches, and one more for each
+// further type of weights among q, k and v. More tokens, and runs from host memory, go through its steps one
+// by one.
 //
 //   norm                          x normed and quantised
 //   q, k, v                       in one launch

@@ -154,6 +154,30 @@ TEST_CASE("nodes that are bound again are in no group any more") {
   CHECK(line.best.live_kernels == 3);
 }
 
+TEST_CASE("what is bound a second time, because it left a device, forms its groups again") {
+  Line line;
+  line.best.fuses = 2;
+  REQUIRE(line.start().ok());
+  REQUIRE(line.dispatcher->bind(4).ok());
+  CHECK(line.dispatcher->fused(0) == 2);
+  CHECK(line.best.live_kernels == 4);  // three and the joined one
+  (void)line.dispatcher->leave_devices(1, "no room");
+  CHECK(line.dispatcher->fused(0) == 0);
+  CHECK(line.best.live_kernels == 3);
+}
+
+TEST_CASE("a trace knows the name of a group that was given up") {
+  monitoring::Trace trace(1000);
+  Line line;
+  line.options.trace = &trace;
+  line.best.fuses = 2;
+  line.best.failing_runs = {1};
+  REQUIRE(line.start().ok());
+  REQUIRE(line.step().ok());
+  REQUIRE(line.step().ok());
+  CHECK(trace.to_chrome_json().find("add/f32 x2") != std::string::npos);
+}
+
 TEST_CASE("a replayed assignment and a step that is looked at are run node by node") {
   AssignmentHook hook;
   hook.replay = {0, 1, 0};

@@ -72,7 +72,7 @@ struct belay_kernel_t {
 typedef struct belay_step_t {
   uint32_t struct_size;
   uint32_t flags;             /* 0 */
-  const belay_op_t* op;       /* as described to bind; constants without data */
+  const belay_op_t* op;       /* as described to bind */
   belay_kernel_t* kernel;     /* what this plugin bound for it */
   const uint32_t* inputs;     /* the value of each input of the op */
   const uint32_t* outputs;    /* of each output */
@@ -114,7 +114,7 @@ typedef struct belay_compute_t {
    * likewise all outputs. What the steps pass on to each other lies as if they ran one by one: where one value lay, another
    * may lie once the last step that reads the first is done. No output lies where an input from outside does. The run leaves
    * the bits that the steps leave one by one in every output that is read behind them, and anything in the others. The
-   * kernels that it stands for live until it is released, and are run by themselves when it fails. */
+   * kernels that it stands for live until it is released, and are run by themselves when it fails. The steps need not. */
   belay_status_t (*fuse)(belay_instance_t* instance, const belay_step_t* steps, uint64_t count, uint64_t* taken,
                          belay_kernel_t** kernel, belay_error_t* error);
 } belay_compute_t;

@@ -210,6 +210,15 @@ TEST_CASE("decode's token goes through a layer in seven launches, with the bits 
        .pre = "qwen2",
        .seed = 8},
       {.arch = "qwen3", .head_dim = 128, .types = {DType::kQ5_1}, .pre = "qwen2", .seed = 9},
+      {.arch = "qwen3",  // where the rotated queries would lie on the keys
+       .heads = 4,
+       .kv_heads = 4,
+       .head_dim = 32,
+       .width = 128,
+       .ffn = 384,
+       .types = {DType::kQ8_0},
+       .pre = "qwen2",
+       .seed = 10},
       {.head_dim = 32, .types = {DType::kQ4_1, DType::kQ6_K, DType::kQ8_0}, .seed = 12}};
   for (const test::TinyModelSpec& spec : specs) {
     CAPTURE(spec.arch);
