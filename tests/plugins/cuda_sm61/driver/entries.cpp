@@ -180,6 +180,7 @@ BELAY_ENTRY cuMemHostAlloc(void** memory, std::size_t bytes, unsigned) {
   *memory = std::aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
   if (*memory == nullptr) return kOutOfMemory;
   m.queues.pin(*memory, bytes);
+  m.pinned[*memory].reset(*memory);
   return kSuccess;
 }
 
@@ -187,7 +188,7 @@ BELAY_ENTRY cuMemFreeHost(void* memory) {
   BELAY_BEGIN(kAnswers, true);
   finish_all(m);
   if (!m.queues.unpin(memory)) return kInvalidValue;
-  std::free(memory);
+  m.pinned.erase(memory);
   return after_wait(m);
 }
 
@@ -266,9 +267,9 @@ BELAY_ENTRY cuModuleLoadData(ModuleHandle* module, const void* image) {
   BELAY_BEGIN(kAnswers, true);
   if (m.settings.module_result != kSuccess) return m.settings.module_result;
   if (image == nullptr) return 200;
-  auto* made = new char;  // only its address counts
-  m.modules.insert(made);
-  *module = reinterpret_cast<ModuleHandle>(made);
+  auto made = std::make_unique<char>();  // only its address counts
+  *module = reinterpret_cast<ModuleHandle>(made.get());
+  m.modules.emplace(*module, std::move(made));
   return kSuccess;
 }
 
@@ -276,7 +277,6 @@ BELAY_ENTRY cuModuleUnload(ModuleHandle module) {
   BELAY_BEGIN(kAnswers, true);
   finish_all(m);
   if (m.modules.erase(module) == 0) return kInvalidHandle;
-  delete reinterpret_cast<char*>(module);
   return after_wait(m);
 }
 

@@ -63,6 +63,7 @@ class TheControl final : public Control {
     m.queues.forget();
     m.memory.clear();
     m.modules.clear();
+    m.pinned.clear();
     thread_has_context() = false;
   }
   std::vector<std::string> log() override { return machine().log; }

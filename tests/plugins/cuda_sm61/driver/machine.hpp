@@ -7,9 +7,10 @@
 #include "tests/plugins/cuda_sm61/driver/fake_cuda.hpp"
 #include "tests/plugins/cuda_sm61/driver/queues.hpp"
 
+#include <cstdlib>
+#include <map>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -30,7 +31,12 @@ struct Machine {
   bool stuck_reported = false;
   AddressSpace memory;
   Queues queues;
-  std::set<void*> modules;
+  // By their addresses; a process that ends without giving them back ends with reset().
+  std::map<void*, std::unique_ptr<char>> modules;
+  struct Free {
+    void operator()(void* memory) const { std::free(memory); }
+  };
+  std::map<void*, std::unique_ptr<void, Free>> pinned;
 };
 
 // The one machine of the process; never destroyed, because plugins are closed at the end of a process, too.
