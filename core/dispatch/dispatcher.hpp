@@ -72,10 +72,7 @@ class Dispatcher {
   [[nodiscard]] Status reserve(std::uint64_t max_tokens);
 
   // The plugin that heads the chain of a node, and of each. After confirm().
-  [[nodiscard]] Backend* head(std::size_t index) const {
-    const Node& node = nodes_[index];
-    return node.links[node.active].backend;
-  }
+  [[nodiscard]] Backend* head(std::size_t index) const { return head_link(index).backend; }
   [[nodiscard]] std::vector<Backend*> heads() const;
   // What the head of a node wants to keep of its constants on its device; 0 for one that has none.
   [[nodiscard]] std::uint64_t device_bytes(std::size_t index);
@@ -162,6 +159,11 @@ class Dispatcher {
     std::size_t active = 0;
   };
 
+  [[nodiscard]] const Link& head_link(std::size_t index) const {
+    const Node& node = nodes_[index];
+    return node.links[node.active];
+  }
+
   // Nodes that one kernel does the work of.
   struct Group {
     std::size_t count = 0;  // 0: none
@@ -210,7 +212,8 @@ class Dispatcher {
   // fused.cpp: kernels that do the work of several nodes
   [[nodiscard]] std::size_t end_of_sequence(std::size_t first) const;
   void fuse();
-  void fuse_sequence(std::size_t first, std::size_t end, const Compute& compute);
+  void fuse_sequence(std::size_t first, std::size_t end, const Compute& compute,
+                     std::span<const std::size_t> last_readers);
   bool keep_group(std::size_t first, std::uint64_t taken, belay_kernel_t* kernel,
                   std::span<belay_kernel_t* const> bound);
   static void disband(Group& group);

@@ -9,13 +9,14 @@
 #include <utility>
 
 namespace belay::dispatch {
+
 // Where the nodes end that belong to the layer of node `first` and run on its plugin, from memory that stays.
 std::size_t Dispatcher::end_of_sequence(std::size_t first) const {
   const Backend* backend = head(first);
   const int layer = graph_.nodes[first].layer;
   std::size_t end = first;
   while (end < nodes_.size() && head(end) == backend && graph_.nodes[end].layer == layer &&
-         nodes_[end].links[nodes_[end].active].kernel != nullptr && !has_weight_at(end, graph::Home::kRing)) {
+         head_link(end).kernel != nullptr && !has_weight_at(end, graph::Home::kRing)) {
     ++end;
   }
   return end;
@@ -23,20 +24,22 @@ std::size_t Dispatcher::end_of_sequence(std::size_t first) const {
 
 void Dispatcher::fuse() {
   groups_.resize(nodes_.size());
+  const std::vector<std::size_t> last_readers = dispatch::last_readers(graph_);
   for (std::size_t first = 0; first < nodes_.size();) {
     const std::size_t end = end_of_sequence(first);
     const auto compute = head(first)->compute();
     if (end > first + 1 && compute.ok() && compute->table->fuse != nullptr)
-      fuse_sequence(first, end, *compute);
+      fuse_sequence(first, end, *compute, last_readers);
     first = std::max(end, first + 1);
   }
 }
 
 // Offers the sequence from each of its nodes on that is not in a group yet.
-void Dispatcher::fuse_sequence(std::size_t first, std::size_t end, const Compute& compute) {
+void Dispatcher::fuse_sequence(std::size_t first, std::size_t end, const Compute& compute,
+                               std::span<const std::size_t> last_readers) {
   std::vector<belay_kernel_t*> kernels;
-  for (std::size_t i = first; i < end; ++i) kernels.push_back(nodes_[i].links[nodes_[i].active].kernel);
-  Sequence sequence(graph_, first, kernels, head(first)->numerics());
+  for (std::size_t i = first; i < end; ++i) kernels.push_back(head_link(i).kernel);
+  Sequence sequence(graph_, last_readers, first, kernels, head(first)->numerics());
   for (std::size_t i = first; i + 1 < end;) {
     const std::span<const belay_step_t> steps = sequence.from(i);
     std::uint64_t taken = 0;
@@ -58,7 +61,7 @@ void Dispatcher::fuse_sequence(std::size_t first, std::size_t end, const Compute
 bool Dispatcher::keep_group(std::size_t first, std::uint64_t taken, belay_kernel_t* kernel,
                             std::span<belay_kernel_t* const> bound) {
   if (kernel == nullptr) return false;
-  const Link& link = nodes_[first].links[nodes_[first].active];
+  const Link& link = head_link(first);
   const bool is_new = std::find(bound.begin(), bound.end(), kernel) == bound.end();
   const bool sound = is_new && taken > 1 && taken <= bound.size();
   Group group = {static_cast<std::size_t>(taken), kernel, link.backend, link.backend_index,

@@ -15,9 +15,9 @@ std::vector<std::size_t> last_readers(const graph::Graph& graph) {
   return last;
 }
 
-Sequence::Sequence(const graph::Graph& graph, std::size_t first, std::span<belay_kernel_t* const> kernels,
-                   std::int32_t numerics)
-    : graph_(graph), first_(first), last_readers_(last_readers(graph)) {
+Sequence::Sequence(const graph::Graph& graph, std::span<const std::size_t> last_readers, std::size_t first,
+                   std::span<belay_kernel_t* const> kernels, std::int32_t numerics)
+    : graph_(graph), first_(first), last_readers_(last_readers) {
   for (std::size_t i = 0; i < kernels.size(); ++i) {
     const graph::Node& node = graph.nodes[first + i];
     descriptions_.emplace_back(graph, node, numerics);

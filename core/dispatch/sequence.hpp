@@ -22,9 +22,10 @@ inline constexpr std::size_t kNeverRead = SIZE_MAX - 1;
 
 class Sequence {
  public:
-  // The nodes from `first` on, one for each kernel. The graph must outlive the sequence.
-  Sequence(const graph::Graph& graph, std::size_t first, std::span<belay_kernel_t* const> kernels,
-           std::int32_t numerics);
+  // The nodes from `first` on, one for each kernel. The graph and its last_readers() must outlive the
+  // sequence.
+  Sequence(const graph::Graph& graph, std::span<const std::size_t> last_readers, std::size_t first,
+           std::span<belay_kernel_t* const> kernels, std::int32_t numerics);
 
   // The steps from the one of node `first` on, until the next call.
   [[nodiscard]] std::span<const belay_step_t> from(std::size_t first);
@@ -41,7 +42,7 @@ class Sequence {
 
   const graph::Graph& graph_;
   std::size_t first_;
-  std::vector<std::size_t> last_readers_;
+  std::span<const std::size_t> last_readers_;
   std::vector<OpDescription> descriptions_;
   std::vector<belay_op_t> ops_;
   std::vector<Step> steps_;

@@ -202,9 +202,7 @@ class DecoderLayer final : public sdk::Kernel<DecoderLayer> {
   void norm(const Way& way) const {
     RmsNormParams params = parts_.attention_norm.params(1);
     params.x = way.in(layer_.attention_norm);
-    params.low = way.rooms.normed.low;
-    params.high = way.rooms.normed.high;
-    params.scales = way.rooms.normed.scales;
+    point_to(way.rooms.normed, 0, params);
     launch_rms_norm(way.launch, params);
   }
 
@@ -258,9 +256,7 @@ class DecoderLayer final : public sdk::Kernel<DecoderLayer> {
     params.k_cache = way.in(layer_.attention, 1);
     params.v_cache = way.in(layer_.attention, 2);
     params.blocks = static_cast<int>(at.inputs[1].blocks);
-    params.low = way.rooms.seen.low;
-    params.high = way.rooms.seen.high;
-    params.scales = way.rooms.seen.scales;
+    point_to(way.rooms.seen, 0, params);
     parts_.attention.launch_few(way.launch, way.rooms.attention, params);
   }
 
@@ -272,9 +268,7 @@ class DecoderLayer final : public sdk::Kernel<DecoderLayer> {
     params.linear.matrix[0].y = way.out(layer_.attention_residual);
     params.weight = norm.weight;
     params.epsilon = norm.epsilon;
-    params.low = way.rooms.normed.low;
-    params.high = way.rooms.normed.high;
-    params.scales = way.rooms.normed.scales;
+    point_to(way.rooms.normed, 0, params);
     params.counter = reinterpret_cast<unsigned*>(way.launch.stream().counters()) + Attention::kMostHeads;
     way.launch(*parts_.output.quantised_way()->norm,
                {belay::cuda::steps(parts_.output.rows(), BELAY_LINEAR_GEMV_ROWS)}, params);
@@ -284,9 +278,7 @@ class DecoderLayer final : public sdk::Kernel<DecoderLayer> {
     LinearSwigluParams params{};
     params.gate = parts_.gate.matrix().weight;
     params.up = parts_.up.matrix().weight;
-    params.low = way.rooms.normed.low;
-    params.high = way.rooms.normed.high;
-    params.scales = way.rooms.normed.scales;
+    point_to(way.rooms.normed, 0, params);
     params.y_low = way.rooms.hidden.low;
     params.y_high = way.rooms.hidden.high;
     params.y_scales = way.rooms.hidden.scales;

@@ -152,9 +152,7 @@ void Linear::launch(const Call& call) const {
 void Linear::quantise(const Call& call, const QuantisedRows& to) const {
   LinearQuantiseParams params{};
   params.x = call.input<float>(0);
-  params.low = to.low;
-  params.high = to.high;
-  params.scales = to.scales;
+  point_to(to, 0, params);
   params.blocks = call.tokens * blocks_of_row();
   call.launch(kernels::belay_linear_quantise, {steps(params.blocks, BELAY_LINEAR_QUANTISE_BLOCKS)}, params);
 }

@@ -31,8 +31,9 @@ class QuantisedRows {
   DevicePointer end_ = 0;
 };
 
-// Lets a product read the activations from block `first` on.
-inline void point_to(const QuantisedRows& rows, std::int64_t first, LinearParams& params) {
+// Lets a launch read or write the activations from block `first` on.
+template <class Params>
+void point_to(const QuantisedRows& rows, std::int64_t first, Params& params) {
   params.low = rows.low + 16 * first;
   params.high = rows.high + 16 * first;
   params.scales = rows.scales + 2 * first;

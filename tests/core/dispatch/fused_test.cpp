@@ -214,7 +214,8 @@ TEST_CASE("a sequence says which values pass from step to step and which are rea
   const Line line;
   std::array<belay_kernel_t, 2> kernels = {};
   const std::array<belay_kernel_t*, 2> bound = {&kernels[0], &kernels[1]};
-  Sequence sequence(line.graph, 0, bound, BELAY_NUMERICS_F32);
+  const std::vector<std::size_t> readers = last_readers(line.graph);
+  Sequence sequence(line.graph, readers, 0, bound, BELAY_NUMERICS_F32);
   const auto steps = sequence.from(0);
   REQUIRE(steps.size() == 2);
   CHECK(steps[0].inputs[0] == steps[0].inputs[1]);
