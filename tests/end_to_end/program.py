@@ -1,6 +1,7 @@
 """The belay program as a user starts it: what the tests of this folder share."""
 import json
 import os
+import re
 import subprocess
 import tempfile
 import unittest
@@ -10,6 +11,8 @@ GOLDENS = os.environ["BELAY_TEST_GOLDENS"]
 MACHINES = os.environ["BELAY_TEST_MACHINES"]
 FAULTY = os.environ["BELAY_TEST_FAULTY"]
 MODEL = os.path.join(GOLDENS, "llama_a", "model-mixed.gguf")
+with open(BELAY, "rb") as program:
+    SANITIZED = re.search(rb"__[at]san_init", program.read()) is not None  # has a shadow memory beside its own
 
 
 class Result:
@@ -50,6 +53,10 @@ class ProgramTest(unittest.TestCase):
         process = subprocess.run([*prefix, BELAY, *words], env=self.environment(**extra), capture_output=True, timeout=timeout,
                                  stdin=subprocess.DEVNULL)
         return Result(process)
+
+    def probe(self):
+        """What a run that probes the plugins holds in memory for it is not in the runs behind this."""
+        self.assertEqual(self.belay("probe").code, 0)
 
     def write(self, name, data):
         path = os.path.join(self.home, name)

@@ -24,6 +24,7 @@ class Streaming(ProgramTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
+        cls().probe()
         cls.residents = {}
         cls.model = os.path.join(cls.home, "model.gguf")
         subprocess.run([MAKE_MODEL, "--shape", "small", "--type", "f16", "--out", cls.model], check=True, capture_output=True)

@@ -7,7 +7,7 @@ import subprocess
 import time
 import unittest
 
-from program import BELAY, ProgramTest
+from program import BELAY, SANITIZED, ProgramTest
 from random_folder import write_folder
 
 KILLS = 50 if "BELAY_TEST_LONG" in os.environ else 4
@@ -21,6 +21,7 @@ class WeightCache(ProgramTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
+        cls().probe()
         cls.model = os.path.join(cls.home, "model")
         write_folder(cls.model, 10, 512, 1024)
         cls.dump = os.path.join(cls.home, "dump")
@@ -58,7 +59,8 @@ class WeightCache(ProgramTest):
     def run_streamed(self):
         answer = self.run_model("--memory-limit", self.limit)
         self.assertEqual(self.logits(), self.expected)
-        self.assertLessEqual(answer["peak_rss_bytes"], int(self.limit))
+        if not SANITIZED:
+            self.assertLessEqual(answer["peak_rss_bytes"], int(self.limit))
         return answer
 
     def assert_kept(self, answer):
@@ -112,8 +114,8 @@ class WeightCache(ProgramTest):
         plan = self.belay("plan", "--model", self.model, "--quantize", "q4_0", "--context", "64", "--json", "--memory-limit", self.limit).json()
         self.assertFalse(os.path.exists(self.folder()))
         streamed = self.run_streamed()
-        # The program holds a MiB more or less, which may be a layer.
-        self.assertAlmostEqual(tier(plan, "disk")["first_layer"], tier(streamed, "disk")["first_layer"], delta=1)
+        # The program holds a MiB more or less, which may be a layer; with a sanitizer some MiB.
+        self.assertAlmostEqual(tier(plan, "disk")["first_layer"], tier(streamed, "disk")["first_layer"], delta=4 if SANITIZED else 1)
         self.assertEqual(tier(plan, "host")["ring_bytes"], tier(streamed, "host")["ring_bytes"])
         self.assertIsNotNone(plan["predicted"]["decode_tok_per_s"])
 
