@@ -6,6 +6,7 @@
 #include "tests/plugins/cuda_sm61/linear/emulated_linear.hpp"
 #include "tests/support/doctest.hpp"
 
+#include <mutex>
 #include <set>
 
 namespace belay::cuda_tests {
@@ -16,9 +17,11 @@ struct Load {
 };
 
 static std::vector<Load> loads;
+static std::mutex loads_mutex;  // the kernel's threads take turns, but nothing orders them
 
 template <class T>
 static T counting_load(const T* from) {
+  const std::lock_guard lock(loads_mutex);
   loads.push_back({reinterpret_cast<const char*>(from), sizeof(T)});
   return *from;
 }
