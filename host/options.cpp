@@ -36,7 +36,7 @@ constexpr std::array<Row, 17> kCommon = {{
     {"cpu-features", kValue, kEverywhere, "-F,..", "hide CPU features, for example -avx2"},
     {"level", kValue, kEverywhere, "L", "minimal, moderate (default) or aggressive optimizations"},
     {"objective", kValue, kEverywhere, "O", "latency (default), throughput or efficiency"},
-    {"balance", kValue, kEverywhere, "B", "save memory or compute (default)"},
+    {"balance", kValue, kEverywhere, "B", "save compute (default) or memory: small steps, an 8-bit KV cache"},
     {"memory-limit", kValue, kEverywhere, "SIZE", "most memory to use, as 700M or 2G"},
     {"threads", kValue, kEverywhere, "N", "threads to compute with; else as many CPUs as are usable"},
     {"deadline", kValue, kEverywhere, "S", "give up after so many seconds (exit 124)"},

@@ -117,6 +117,7 @@ Status check_plugin_options(const CommonSettings& settings, const registry::Regi
 resolver::Policy policy_of(const CommonSettings& settings, const ConfigFile& config) {
   resolver::Policy policy;
   policy.level = settings.level;
+  policy.balance = settings.balance == "memory" ? resolver::Balance::kMemory : resolver::Balance::kCompute;
   policy.only = settings.plugins;
   policy.pins = config.pins;
   policy.bans = config.bans;

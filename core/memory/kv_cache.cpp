@@ -13,15 +13,18 @@ std::uint64_t block_count(std::uint64_t positions) {
   return positions / BELAY_KV_BLOCK + (positions % BELAY_KV_BLOCK == 0 ? 0 : 1);
 }
 
-CheckedU64 half_bytes(const KvCacheShape& shape) {
-  const CheckedU64 row = CheckedU64(shape.head_dim) * info(shape.dtype).block_bytes;
-  return CheckedU64(shape.kv_heads) * block_count(shape.positions) * BELAY_KV_BLOCK * row;
+// Nothing as kv_cache_bytes().
+std::optional<std::uint64_t> half_bytes(const KvCacheShape& shape) {
+  const auto row = row_bytes(shape.dtype, shape.head_dim);
+  if (!row) return std::nullopt;
+  return (CheckedU64(shape.kv_heads) * block_count(shape.positions) * BELAY_KV_BLOCK * *row).value();
 }
 
 }  // namespace
 
 std::optional<std::uint64_t> kv_cache_bytes(const KvCacheShape& shape) {
-  return (half_bytes(shape) * 2 * shape.layers).value();
+  const auto half = half_bytes(shape);
+  return half ? (CheckedU64(*half) * 2 * shape.layers).value() : std::nullopt;
 }
 
 Result<KvCache> KvCache::create(const KvCacheShape& shape) {
@@ -32,7 +35,7 @@ Result<KvCache> KvCache::create(const KvCacheShape& shape) {
   KvCache cache;
   cache.shape_ = shape;
   cache.blocks_ = block_count(shape.positions);
-  cache.half_bytes_ = *half_bytes(shape).value();
+  cache.half_bytes_ = *half_bytes(shape);
   BELAY_TRY_ASSIGN(cache.buffer_, Buffer::allocate(*bytes, "the KV cache"));
   return cache;
 }

@@ -1,6 +1,6 @@
 // The keys and values of every layer, which the core owns: (kv_heads, position/64, 64, head_dim) for each
-// layer, keys and values apart, f32 or f16. Memory is used as positions are written, not before. One thread
-// at a time.
+// layer, keys and values apart, f32, f16 or q8_0. Memory is used as positions are written, not before. One
+// thread at a time.
 #pragma once
 
 #include "core/base/dtype.hpp"
@@ -21,7 +21,8 @@ struct KvCacheShape {
   DType dtype = DType::kF32;
 };
 
-// Bytes of a cache when every position is used, or nothing on overflow.
+// Bytes of a cache when every position is used, or nothing on overflow or where a head's row is not whole
+// blocks of the type.
 [[nodiscard]] std::optional<std::uint64_t> kv_cache_bytes(const KvCacheShape& shape);
 
 class KvCache {

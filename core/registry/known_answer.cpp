@@ -158,15 +158,26 @@ class Trial {
   belay_kernel_t* kernel_ = nullptr;
 };
 
-float element(const Operand& operand, std::size_t index) {
-  if (operand.tensor.dtype == BELAY_DTYPE_F16) {
-    std::uint16_t bits = 0;
-    std::memcpy(&bits, operand.bytes.data() + index * sizeof bits, sizeof bits);
-    return half_to_float(bits);
-  }
-  float value = 0;
-  std::memcpy(&value, operand.bytes.data() + index * sizeof value, sizeof value);
+template <class T>
+T read(const std::byte* from) {
+  T value = 0;
+  std::memcpy(&value, from, sizeof value);
   return value;
+}
+
+// Of an output: f32, or a cache of any of its types.
+float element(const Operand& operand, std::size_t index) {
+  const std::byte* bytes = operand.bytes.data();
+  switch (operand.tensor.dtype) {
+    case BELAY_DTYPE_F16:
+      return half_to_float(read<std::uint16_t>(bytes + index * 2));
+    case BELAY_DTYPE_Q8_0: {
+      const std::byte* block = bytes + index / 32 * 34;
+      return half_to_float(read<std::uint16_t>(block)) * read<std::int8_t>(block + 2 + index % 32);
+    }
+    default:
+      return read<float>(bytes + index * sizeof(float));
+  }
 }
 
 // NaN, as of an element that was never written, is wrong, too.

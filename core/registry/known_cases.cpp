@@ -265,10 +265,31 @@ std::size_t cache_index(std::int64_t head, std::uint64_t position) {
   return (static_cast<std::size_t>(head) * BELAY_KV_BLOCK + position) * kHeadDim;
 }
 
+// Rows of a cache: a pattern that q8_0, whose blocks are as long, keeps exactly, too, with a scale of 1/128.
+Floats cache_rows(std::size_t count, std::size_t seed) {
+  Floats values = pattern(count, seed);
+  for (std::size_t row = 0; row < count; row += kHeadDim) values[row] = 127.0F / 128.0F;
+  return values;
+}
+
+std::vector<std::byte> q8_blocks(const Floats& values) {
+  const std::uint16_t scale = float_to_half(1.0F / 128.0F);
+  std::vector<std::byte> bytes;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (i % kHeadDim == 0) {
+      bytes.push_back(static_cast<std::byte>(scale & 0xFFU));
+      bytes.push_back(static_cast<std::byte>(scale >> 8U));
+    }
+    bytes.push_back(static_cast<std::byte>(static_cast<std::int8_t>(values[i] * 128.0F)));
+  }
+  return bytes;
+}
+
 // A cache [kv_heads, 1, 64, D] of the type with these values.
 std::optional<Operand> cache(DType dtype, const Floats& values) {
   const Shape shape = {kKvHeads, 1, BELAY_KV_BLOCK, kHeadDim};
   if (dtype == DType::kF32) return operand_of(dtype, shape, values, false);
+  if (dtype == DType::kQ8_0) return operand(dtype, shape, q8_blocks(values), false);
   if (dtype != DType::kF16) return std::nullopt;
   std::vector<std::uint16_t> halves(values.size());
   std::transform(values.begin(), values.end(), halves.begin(), float_to_half);
@@ -279,8 +300,8 @@ std::optional<KnownCase> kv_write(DType dtype) {
   KnownCase known = start(BELAY_OP_KV_WRITE);
   known.position = 2;
   for (const std::size_t seed : {10, 11}) {  // keys, then values
-    const Floats rows = pattern(kTokens * kKvHeads * kHeadDim, seed);
-    Floats held = pattern(kCacheFloats, seed + 2);
+    const Floats rows = cache_rows(std::size_t{kTokens} * kKvHeads * kHeadDim, seed);
+    Floats held = cache_rows(kCacheFloats, seed + 2);
     auto before = cache(dtype, held);
     if (!before) return std::nullopt;
     known.inputs.push_back(floats({kTokens, kKvHeads, kHeadDim}, rows));
@@ -316,8 +337,8 @@ void attend(const float* q, const Floats& keys, const Floats& values, std::int64
 std::optional<KnownCase> attention(DType dtype) {
   constexpr std::int64_t kHeads = 4;
   const Floats q = pattern(kTokens * kHeads * kHeadDim, 14);
-  const Floats keys = pattern(kCacheFloats, 15);
-  const Floats values = pattern(kCacheFloats, 16);
+  const Floats keys = cache_rows(kCacheFloats, 15);
+  const Floats values = cache_rows(kCacheFloats, 16);
   auto k_cache = cache(dtype, keys);
   auto v_cache = cache(dtype, values);
   if (!k_cache || !v_cache) return std::nullopt;

@@ -30,10 +30,10 @@ struct Override {
 
 struct Policy {
   manifest::Level level = manifest::Level::kModerate;
-  // The next four do not change which candidates are selected; placement, dispatch and the registry obey
+  Balance balance = Balance::kCompute;  // what the core offers itself depends on it
+  // The next three do not change which candidates are selected; placement, dispatch and the registry obey
   // them.
   Goal objective = Goal::kLatency;
-  Balance balance = Balance::kCompute;
   FallbackRule fallback = FallbackRule::kAllow;
   bool strict_manifests = false;
 

@@ -1,5 +1,6 @@
 #include "core/runtime/assembly.hpp"
 
+#include "core/base/log.hpp"
 #include "core/runtime/core_optimizations.hpp"
 
 #include <belay/ext/memory.h>
@@ -58,6 +59,16 @@ std::unique_ptr<threading::Pool> make_pool(const hardware::Profile& profile,
   return std::make_unique<threading::Pool>(std::move(options));
 }
 
+// The type of keys and values; says so where the model does not allow the one that was chosen.
+DType cache_of(const models::ModelFile& file, std::span<const std::string> optimizations) {
+  const DType dtype = cache_dtype(optimizations, file.config().head_dim);
+  if (chosen(optimizations, kKvQ8) && dtype != DType::kQ8_0) {
+    log(LogLevel::kWarn, "{}: heads of {} values are not whole blocks of 32: the KV cache is {} instead",
+        kKvQ8, file.config().head_dim, to_string(dtype));
+  }
+  return dtype;
+}
+
 Result<std::optional<models::VisionBlocks>> declare_vision_blocks(
     models::ModelFile& file, std::span<const std::string> optimizations) {
   if (!chosen(optimizations, kVisionQ8) || !file.vision()) return std::optional<models::VisionBlocks>();
@@ -71,7 +82,7 @@ Result<Plan> plan_only(models::ModelFile file, const registry::Registry& registr
                        const resolver::Resolution& resolution, const PlanOptions& options) {
   const auto optimizations = resolver::ids_of(resolution.optimizations);
   BELAY_TRY_ASSIGN(const auto vision_blocks, declare_vision_blocks(file, optimizations));
-  BELAY_TRY_ASSIGN(const models::Model model, models::build_model(file, cache_dtype(optimizations)));
+  BELAY_TRY_ASSIGN(const models::Model model, models::build_model(file, cache_of(file, optimizations)));
   return make_plan(model, file.tensors().bytes(), selected_manifests(registry, resolution),
                    with_choices(options, optimizations));
 }
@@ -84,7 +95,8 @@ Result<std::unique_ptr<Assembly>> Assembly::create(const hardware::Profile& prof
   assembly->making_ = options.making;
   const auto optimizations = resolver::ids_of(resolution.optimizations);
   BELAY_TRY_ASSIGN(assembly->vision_blocks_, declare_vision_blocks(assembly->file_, optimizations));
-  BELAY_TRY_ASSIGN(assembly->model_, models::build_model(assembly->file_, cache_dtype(optimizations)));
+  BELAY_TRY_ASSIGN(assembly->model_,
+                   models::build_model(assembly->file_, cache_of(assembly->file_, optimizations)));
   const auto manifests = selected_manifests(registry, resolution);
   const PlanOptions wanted = with_choices(options.plan, optimizations);
   BELAY_TRY_ASSIGN(Plan plan,

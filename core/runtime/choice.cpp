@@ -12,11 +12,11 @@ struct Question {
   std::vector<Refusal> refused;
 };
 
-Question question(const registry::Registry& registry) {
+Question question(const registry::Registry& registry, resolver::Balance balance) {
   Question asked;
   for (const registry::Candidate& candidate : registry.usable())
     asked.manifests.push_back(candidate.manifest);
-  asked.manifests.push_back(core_manifest());
+  asked.manifests.push_back(core_manifest(balance));
   for (const registry::Refused& entry : registry.refused()) asked.refused.push_back(entry.refusal);
   return asked;
 }
@@ -25,14 +25,14 @@ Question question(const registry::Registry& registry) {
 
 Result<resolver::Resolution> choose(const hardware::Profile& profile, const registry::Registry& registry,
                                     const resolver::Policy& policy) {
-  const Question asked = question(registry);
+  const Question asked = question(registry, policy.balance);
   return resolver::resolve(profile, asked.manifests, asked.refused, policy);
 }
 
 Result<std::vector<resolver::Explanation>> explain_choice(const hardware::Profile& profile,
                                                           const registry::Registry& registry,
                                                           const resolver::Policy& policy) {
-  const Question asked = question(registry);
+  const Question asked = question(registry, policy.balance);
   return resolver::explain(profile, asked.manifests, asked.refused, policy);
 }
 

@@ -1,7 +1,5 @@
 #include "core/runtime/core_optimizations.hpp"
 
-#include "core/resolver/policy.hpp"
-
 namespace belay::runtime {
 namespace {
 
@@ -15,20 +13,28 @@ manifest::Optimization optimization(std::string_view full_id, std::string kind, 
   return made;
 }
 
+// Half precision costs a KL divergence of 1e-6 on SmolLM2 at 2048 positions, 8 bits 5e-4; neither is
+// lossless, so neither belongs to level minimal. 8 bits take half the memory, and are offered where that is
+// to be saved.
+std::vector<manifest::Optimization> kv_caches(resolver::Balance balance) {
+  auto f16 = optimization(kKvF16, "kv_cache", manifest::Level::kModerate, false);
+  if (balance != resolver::Balance::kMemory) return {f16};
+  auto q8 = optimization(kKvQ8, "kv_cache", manifest::Level::kModerate, false);
+  q8.priority = 1;
+  q8.conflicts = {{std::string(kKvF16), {}, "a KV cache has one type"}};
+  return {f16, q8};
+}
+
 }  // namespace
 
-manifest::Manifest core_manifest() {
+manifest::Manifest core_manifest(resolver::Balance balance) {
   manifest::Manifest core;
   core.id = resolver::kCoreId;
   core.name = "Belay";
-  core.optimizations = {
-      optimization(kThreadAffinity, "threads", manifest::Level::kMinimal, true),
-      optimization(kWeightOffload, "memory", manifest::Level::kMinimal, true),
-      // Costs a KL divergence of 1e-6 on SmolLM2 at 2048 positions; still not lossless, so not at level
-      // minimal.
-      optimization(kKvF16, "kv_cache", manifest::Level::kModerate, false),
-      optimization(kVisionQ8, "weights", manifest::Level::kModerate, false),
-  };
+  core.optimizations = kv_caches(balance);
+  core.optimizations.push_back(optimization(kThreadAffinity, "threads", manifest::Level::kMinimal, true));
+  core.optimizations.push_back(optimization(kWeightOffload, "memory", manifest::Level::kMinimal, true));
+  core.optimizations.push_back(optimization(kVisionQ8, "weights", manifest::Level::kModerate, false));
   return core;
 }
 

@@ -8,12 +8,15 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <numeric>
 
 namespace belay::runtime {
 namespace {
 
 constexpr int kTries = 3;                 // of one block, the first reading included
 constexpr std::uint64_t kHashGrain = 32;  // blocks: some tens of microseconds, worth a thread
+constexpr std::uint64_t kStripBytes =
+    4096;  // the largest blocks that disks are read in; a strip is a multiple
 
 // Adds the time of a scope to a figure.
 class Waiting {
@@ -35,9 +38,24 @@ memory::KvCacheShape with(memory::KvCacheShape shape, std::uint32_t layers, std:
   return shape;
 }
 
+// With blocks more, so that every strip begins at a whole block of the disk: those of 8 bits have odd sizes.
+// Nothing on overflow, or where a head is not whole blocks of the type.
+std::optional<memory::KvCacheShape> padded(memory::KvCacheShape shape) {
+  const auto row = row_bytes(shape.dtype, shape.head_dim);
+  if (!row || *row == 0) return std::nullopt;
+  const std::uint64_t step = kStripBytes / std::gcd(kStripBytes, *row * BELAY_KV_BLOCK) * BELAY_KV_BLOCK;
+  const auto positions = CheckedU64(shape.positions).align_up(step).value();
+  if (!positions) return std::nullopt;
+  shape.positions = *positions;
+  return shape;
+}
+
 }  // namespace
 
-std::optional<std::uint64_t> KvStream::memory_bytes(const memory::KvCacheShape& shape) {
+std::optional<std::uint64_t> KvStream::memory_bytes(const memory::KvCacheShape& content) {
+  const auto whole = padded(content);
+  if (!whole) return std::nullopt;
+  const memory::KvCacheShape& shape = *whole;
   const auto slots = memory::kv_cache_bytes(with(shape, kSlots, shape.positions));
   const auto tails = memory::kv_cache_bytes(with(shape, shape.layers, BELAY_KV_BLOCK));
   if (!slots || !tails) return std::nullopt;
@@ -50,18 +68,20 @@ KvStream::KvStream(const memory::KvCacheShape& shape, const Parts& parts, memory
     : parts_(parts),
       layers_(shape.layers),
       strips_(std::uint64_t{2} * shape.kv_heads),
-      row_bytes_(std::uint64_t{shape.head_dim} * info(shape.dtype).block_bytes),
+      row_bytes_(row_bytes(shape.dtype, shape.head_dim).value_or(0)),
       block_bytes_(row_bytes_ * BELAY_KV_BLOCK),
       ends_(shape.layers),
       file_(std::move(file)) {}
 
 Result<std::unique_ptr<KvStream>> KvStream::create(const graph::Graph& graph,
-                                                   const memory::KvCacheShape& shape, const Parts& parts) {
-  const auto bytes = memory::kv_cache_bytes(shape);
+                                                   const memory::KvCacheShape& content, const Parts& parts) {
+  const auto whole = padded(content);
+  const auto bytes = whole ? memory::kv_cache_bytes(*whole) : std::nullopt;
   if (!bytes)
     return fail(ErrorCode::kOutOfMemory, "a KV cache of {} positions is larger than a disk can be",
-                shape.positions);
-  const std::uint64_t block = std::uint64_t{shape.head_dim} * info(shape.dtype).block_bytes * BELAY_KV_BLOCK;
+                content.positions);
+  const memory::KvCacheShape& shape = *whole;
+  const std::uint64_t block = *row_bytes(shape.dtype, shape.head_dim) * BELAY_KV_BLOCK;
   BELAY_TRY_ASSIGN(memory::SpillFile file,
                    memory::SpillFile::create(parts.folder, *bytes, block, parts.calls));
   std::unique_ptr<KvStream> stream(new KvStream(shape, parts, std::move(file)));
@@ -97,9 +117,10 @@ void KvStream::find_touches(const graph::Graph& graph) {
 void KvStream::open_for_plugin() {
   if (parts_.storage == nullptr) return;
   dispatch::StorageFile::Info info;
-  auto opened = parts_.storage->open(file_.path(), block_bytes_, info);
+  auto opened = parts_.storage->open(file_.path(), blocks_ * block_bytes_, info);
   if (opened.ok()) {
     use_.method = info.method;
+    disk_block_bytes_ = info.block_bytes;
     plugin_file_.emplace(*std::move(opened));
     return;
   }
@@ -147,7 +168,9 @@ void KvStream::start(std::uint32_t layer, std::uint64_t position) {
   if (slot.blocks == 0 || !plugin_file_) return;
   for (std::uint64_t strip = 0; strip < strips_; ++strip) {
     const std::span<std::byte> to = in_slot(layer, strip, 0, slot.blocks);
-    extents_[strip] = {block_index(layer, strip, 0) * block_bytes_, to.size(), to.data()};
+    // Up to a whole block of the disk, which may be some of the next block of the cache: it is not there yet.
+    const std::uint64_t bytes = CheckedU64(to.size()).align_up(disk_block_bytes_).value().value_or(to.size());
+    extents_[strip] = {block_index(layer, strip, 0) * block_bytes_, bytes, to.data()};
   }
   slot.read.start(*parts_.storage, *plugin_file_, extents_);
 }

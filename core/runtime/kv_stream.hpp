@@ -6,9 +6,9 @@
 // writes only the blocks that it fills, and most tokens nothing. Every block is hashed when it is written,
 // and checked against that whenever it comes back.
 //
-// The file is laid out like the cache in memory: (layer, keys and values, kv_heads, position/64, 64,
-// head_dim). What belongs to one head, its keys or its values, is called a strip here: 2 * kv_heads of them a
-// layer.
+// The file is laid out like the slots in memory: (layer, keys and values, kv_heads, position/64, 64,
+// head_dim), with some blocks more where the disk's would not fit. What belongs to one head, its keys or its
+// values, is called a strip here: 2 * kv_heads of them a layer.
 //
 // Everything is allocated at the start. One thread at a time.
 #pragma once
@@ -58,11 +58,11 @@ class KvStream {
   };
 
   // Bytes that such a cache takes in memory; nothing on overflow. On the disk it takes those of a KvCache.
-  [[nodiscard]] static std::optional<std::uint64_t> memory_bytes(const memory::KvCacheShape& shape);
+  [[nodiscard]] static std::optional<std::uint64_t> memory_bytes(const memory::KvCacheShape& content);
 
   // An empty cache for a graph with that many layers. The parts must outlive it.
   [[nodiscard]] static Result<std::unique_ptr<KvStream>> create(const graph::Graph& graph,
-                                                                const memory::KvCacheShape& shape,
+                                                                const memory::KvCacheShape& content,
                                                                 const Parts& parts);
 
   // Views of one layer's slot; a layer has one for good.
@@ -139,7 +139,8 @@ class KvStream {
   std::vector<std::uint64_t> ends_;  // of each layer: positions before it are in the file or the tail
   memory::SpillFile file_;
   std::optional<dispatch::StorageFile> plugin_file_;
-  std::array<Slot, kSlots> slots_;  // last, so that reads end first
+  std::uint64_t disk_block_bytes_ = 1;  // that it reads in
+  std::array<Slot, kSlots> slots_;      // last, so that reads end first
   Step step_;
   // Counted over all passes: layer n of pass p is p * layers + n.
   std::uint64_t done_ = 0;     // released

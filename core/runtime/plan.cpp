@@ -103,8 +103,10 @@ class ByManifests {
 
 }  // namespace
 
-DType cache_dtype(std::span<const std::string> optimizations) {
-  return contains(optimizations, kKvF16) ? DType::kF16 : DType::kF32;
+DType cache_dtype(std::span<const std::string> optimizations, std::uint32_t head_dim) {
+  const bool q8 = contains(optimizations, kKvQ8);
+  if (q8 && row_bytes(DType::kQ8_0, head_dim)) return DType::kQ8_0;
+  return q8 || contains(optimizations, kKvF16) ? DType::kF16 : DType::kF32;
 }
 
 std::int32_t numerics_of(const std::string& plugin, std::span<const std::string> optimizations) {

@@ -40,8 +40,9 @@ struct Plan {
   std::optional<DeviceUse> device;
 };
 
-// The type of keys and values that the chosen optimizations ask for.
-[[nodiscard]] DType cache_dtype(std::span<const std::string> optimizations);
+// The type of keys and values that the chosen optimizations ask for; f16 for q8_0 where a head is not whole
+// blocks.
+[[nodiscard]] DType cache_dtype(std::span<const std::string> optimizations, std::uint32_t head_dim);
 
 // What a plugin may do to activations under the chosen optimizations: BELAY_NUMERICS_*.
 [[nodiscard]] std::int32_t numerics_of(const std::string& plugin, std::span<const std::string> optimizations);

@@ -86,16 +86,22 @@ struct Case {
   std::uint32_t layers;
   std::uint32_t threads = 1;
   bool streams_weights = false;
+  resolver::Balance balance = resolver::Balance::kCompute;
+  std::uint64_t parts = 4;  // of the cache, of which the limit is one
 };
 
 void check(const Case& c) {
   const auto model = write_model(c.layers, c.streams_weights ? 256 : 64);
-  test::EngineSpec spec{
-      .model = model, .plugins = c.plugins, .level = c.level, .threads = c.threads, .context = kContext};
+  test::EngineSpec spec{.model = model,
+                        .plugins = c.plugins,
+                        .level = c.level,
+                        .balance = c.balance,
+                        .threads = c.threads,
+                        .context = kContext};
   test::TestEngine resident(spec);
   const runtime::MemoryPlan& all = plan(resident);
   REQUIRE(all.kv_spilled_bytes == 0);
-  spec.memory_limit = all.use.kv_bytes / 4;
+  spec.memory_limit = all.use.kv_bytes / c.parts;
   test::TestEngine spilled(spec);
   CHECK(plan(spilled).kv_spilled_bytes == all.use.kv_bytes);
   const runtime::MemoryUse& planned = plan(spilled).use;
@@ -122,6 +128,12 @@ TEST_CASE("logits are those of a cache in memory, with a plugin that reads ahead
 
 TEST_CASE("all plugins of the machine, keys and values of 16 bits, an odd number of layers") {
   check({{}, manifest::Level::kModerate, 25, 2});
+}
+
+TEST_CASE("keys and values of 8 bits") {
+  constexpr auto kSmall = resolver::Balance::kMemory;
+  check({{"cpu_scalar", "nvme_offload"}, manifest::Level::kModerate, 48, 1, false, kSmall, 2});
+  check({{}, manifest::Level::kModerate, 48, 2, false, kSmall, 2});
 }
 
 TEST_CASE("weights are streamed at the same time") {

@@ -73,6 +73,17 @@ class Streaming(ProgramTest):
             self.assertEqual(streamed, sorted(streamed))
             self.assertGreater(streamed[-1], streamed[0])
 
+    def test_a_cache_of_8_bits(self):
+        """Of 34 bytes for each 32 elements instead of 64, where memory is to be saved."""
+        usual = self.resident()
+        resident = self.resident("--balance", "memory")
+        self.assertEqual(tier(resident, "host")["kv_bytes"], tier(usual, "host")["kv_bytes"] * 34 // 64)
+        self.assert_streamed(self.run_model("--balance", "memory", *self.limit(resident, ALL_STREAMED)), resident)
+        answer = self.belay("plan", "--model", self.model, "--balance", "memory", "--json").json()
+        self.assertIn("core/kv_q8", answer["optimizations"])
+        self.assertIn({"id": "core/kv_f16", "stage": "resolve", "reason": "CONFLICT"},
+                      [{name: entry[name] for name in ("id", "stage", "reason")} for entry in answer["refused"]])
+
     def test_whoever_reads(self):
         for words, method in ((["--plugins", "cpu_scalar"], None),
                               (["--plugin-option", "nvme_offload.method=pread"], "pread on 8 threads"),

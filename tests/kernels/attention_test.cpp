@@ -10,15 +10,16 @@
 namespace belay::kernel_tests {
 namespace {
 
-constexpr DType kCacheTypes[] = {DType::kF32, DType::kF16};
+constexpr DType kCacheTypes[] = {DType::kF32, DType::kF16, DType::kQ8_0};
 constexpr std::size_t kPositions[] = {0, 1, 63, 64, 65, 200};
 
 void check_write(const CacheShape& shape, Fill fill = Fill::kNormal) {
-  expect_pass(kv_write_case(shape, fill, next_seed()), "kv_write " + std::string(to_string(shape.dtype)));
+  expect_pass(kv_write_case(whole_blocks(shape), fill, next_seed()),
+              "kv_write " + std::string(to_string(shape.dtype)));
 }
 
 void check_attention(const CacheShape& shape, Fill fill = Fill::kNormal, bool bad_key = false) {
-  expect_pass(attention_case(shape, fill, bad_key, next_seed()),
+  expect_pass(attention_case(whole_blocks(shape), fill, bad_key, next_seed()),
               "attention " + std::string(to_string(shape.dtype)));
 }
 
@@ -117,12 +118,12 @@ void check_bits_of_later_steps(const LoadedPlugin& plugin, const OpCase& all,
 TEST_CASE("attention: a row's bits do not depend on the rows beside it") {
   for (const DType dtype : kCacheTypes) {
     for (const Fill fill : {Fill::kNormal, Fill::kMixed, Fill::kNan, Fill::kInfinity}) {
-      const OpCase many =
-          attention_case({.dtype = dtype, .tokens = 75, .heads = 6, .kv_heads = 2, .d = 20, .position = 61},
-                         fill, false, next_seed());
-      const OpCase few =
-          attention_case({.dtype = dtype, .tokens = 5, .heads = 6, .kv_heads = 2, .d = 20, .position = 126},
-                         fill, false, next_seed());
+      const OpCase many = attention_case(
+          whole_blocks({.dtype = dtype, .tokens = 75, .heads = 6, .kv_heads = 2, .d = 20, .position = 61}),
+          fill, false, next_seed());
+      const OpCase few = attention_case(
+          whole_blocks({.dtype = dtype, .tokens = 5, .heads = 6, .kv_heads = 2, .d = 20, .position = 126}),
+          fill, false, next_seed());
       for (const auto& plugin : loaded_plugins()) {
         if (!plugin->offers(many)) continue;
         check_bits_of_later_steps(*plugin, many, {1, 3, 16, 37, 66});

@@ -53,6 +53,8 @@ struct CacheShape {
   std::size_t position = 0;
   bool causal = true;
 };
+// With heads of whole blocks of the type: of a multiple of 32 elements for q8_0.
+[[nodiscard]] CacheShape whole_blocks(CacheShape shape);
 [[nodiscard]] OpCase kv_write_case(const CacheShape& shape, Fill fill, std::uint64_t seed);
 // Rows of the cache that no query sees hold NaN. kNan and kInfinity strike the first query; `bad_key` a key
 // instead.

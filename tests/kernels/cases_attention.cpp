@@ -16,8 +16,30 @@ std::size_t blocks_of(const CacheShape& shape) {
   return (shape.position + shape.tokens) / BELAY_KV_BLOCK + 1;
 }
 
+// 32 values as a block of Q8_0, by the rule of the SDK's op.h.
+void encode_q8(std::span<const float> x, std::uint8_t* to) {
+  float top = 0.0F;
+  bool finite = true;
+  for (const float value : x) {
+    top = std::max(top, std::fabs(value));
+    finite = finite && std::isfinite(value);
+  }
+  const float scale = finite ? top / 127.0F : std::numeric_limits<float>::quiet_NaN();
+  const std::uint16_t half = reference::double_to_half(static_cast<double>(scale));
+  std::memcpy(to, &half, sizeof half);
+  const float steps = finite && half != 0 ? 127.0F / top : 0.0F;
+  for (std::size_t i = 0; i < x.size(); ++i)
+    to[2 + i] = static_cast<std::uint8_t>(finite ? static_cast<int>(std::nearbyint(x[i] * steps)) : 0);
+}
+
 std::vector<std::uint8_t> encode(DType dtype, std::span<const float> values) {
   if (dtype == DType::kF32) return to_bytes(values);
+  if (dtype == DType::kQ8_0) {
+    std::vector<std::uint8_t> blocks(values.size() / 32 * 34);
+    for (std::size_t i = 0; i < values.size() / 32; ++i)
+      encode_q8(values.subspan(32 * i, 32), blocks.data() + 34 * i);
+    return blocks;
+  }
   std::vector<std::uint8_t> bytes(values.size() * 2);
   for (std::size_t i = 0; i < values.size(); ++i) {
     const std::uint16_t half = reference::double_to_half(static_cast<double>(values[i]));
@@ -50,6 +72,11 @@ Expectation expect_cache(const CacheShape& shape, const Operand& before, std::sp
 }
 
 }  // namespace
+
+CacheShape whole_blocks(CacheShape shape) {
+  if (shape.dtype == DType::kQ8_0) shape.d = (shape.d + 31) / 32 * 32;
+  return shape;
+}
 
 OpCase kv_write_case(const CacheShape& shape, Fill fill, std::uint64_t seed) {
   Random random(seed);

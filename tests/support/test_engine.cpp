@@ -45,6 +45,7 @@ Status TestEngine::start(const EngineSpec& spec) {
   registry_ = std::make_unique<registry::Registry>(make_registry(spec));
   resolver::Policy policy;
   policy.level = spec.level;
+  policy.balance = spec.balance;
   policy.only = spec.plugins;
   const hardware::Profile machine = machine_with(spec.gpus);
   BELAY_TRY_ASSIGN(const auto resolution, runtime::choose(machine, *registry_, policy));

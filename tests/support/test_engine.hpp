@@ -4,6 +4,7 @@
 
 #include "core/hardware/profile.hpp"
 #include "core/registry/registry.hpp"
+#include "core/resolver/policy.hpp"
 #include "core/runtime/assembly.hpp"
 #include "core/runtime/session.hpp"
 
@@ -21,6 +22,7 @@ struct EngineSpec {
   std::optional<DType> quantize = {};
   std::vector<std::string> plugins = {};  // empty: all that this machine can run
   manifest::Level level = manifest::Level::kMinimal;
+  resolver::Balance balance = resolver::Balance::kCompute;
   std::vector<std::filesystem::path> further_folders = {};  // of plugins
   dispatch::DispatchOptions dispatch = {};
   std::map<std::string, std::string, std::less<>> plugin_options = {};

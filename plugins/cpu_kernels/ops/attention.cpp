@@ -7,6 +7,7 @@
 #include "plugins/cpu_kernels/simd/simd.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <memory>
 #include <numbers>
 
@@ -118,10 +119,26 @@ sdk::KernelPtr bind(sdk::Host host, const belay_op_t& op) {
   return std::make_unique<Attention>(host, task);
 }
 
+// Rows of whole blocks of Q8_0, which lie side by side.
+void q8_as_floats(const uint8_t* block, int64_t elements, float* out) {
+  for (int64_t i = 0; i < elements; i += 32, block += 34) {
+    uint16_t half = 0;
+    std::memcpy(&half, block, 2);
+    const F32 scale = splat(half_to_float(half));
+    const auto* q = reinterpret_cast<const int8_t*>(block + 2);
+#pragma GCC unroll 8
+    for (int k = 0; k < 32; k += kLanes) store(load_i8_as_f32(q + k) * scale, out + i + k);
+  }
+}
+
 }  // namespace
 
 const float* as_floats(const uint8_t* block, int32_t dtype, int64_t elements, float* buffer) {
   if (dtype == BELAY_DTYPE_F32) return reinterpret_cast<const float*>(block);
+  if (dtype == BELAY_DTYPE_Q8_0) {
+    q8_as_floats(block, elements, buffer);
+    return buffer;
+  }
   const auto* halves = reinterpret_cast<const Half*>(block);
   int64_t i = 0;
 #pragma GCC unroll 4

@@ -1,4 +1,4 @@
-// The KV cache as kernels see it: [kv_heads, blocks, 64, D] of f32 or f16, checked once for each run.
+// The KV cache as kernels see it: [kv_heads, blocks, 64, D] of f32, f16 or q8_0, checked once for each run.
 #pragma once
 
 #include "plugins/cpu_kernels/ops/check.hpp"
@@ -7,17 +7,23 @@ namespace belay::BELAY_ISA {
 
 // What a kernel knows of its caches from the description.
 struct CacheShape {
-  int32_t dtype;  // F32 or F16
+  int32_t dtype;  // F32, F16 or Q8_0
   int64_t kv_heads;
   int64_t d;
-  [[nodiscard]] uint64_t element() const { return dtype == BELAY_DTYPE_F16 ? 2 : 4; }
+
+  // Of one position of one head.
+  [[nodiscard]] uint64_t row_bytes() const {
+    uint64_t bytes = 0;
+    BELAY_ISA::row_bytes(dtype, d, bytes);
+    return bytes;
+  }
 };
 
 // In supports: whether a tensor is such a cache of `kv_heads` heads of `d` elements.
 inline bool is_cache(const belay_tensor_t& t, const char* name, int64_t kv_heads, int64_t d,
                      sdk::Support& answer) {
-  if (t.dtype != BELAY_DTYPE_F32 && t.dtype != BELAY_DTYPE_F16) {
-    return answer.no(BELAY_UNSUPPORTED, "%s has dtype %d, neither f32 nor f16", name, t.dtype);
+  if (t.dtype != BELAY_DTYPE_F32 && t.dtype != BELAY_DTYPE_F16 && t.dtype != BELAY_DTYPE_Q8_0) {
+    return answer.no(BELAY_UNSUPPORTED, "%s has dtype %d, not f32, f16 or q8_0", name, t.dtype);
   }
   return is_tensor(t, name, t.dtype, {kv_heads, kTokens, BELAY_KV_BLOCK, d}, answer);
 }
@@ -36,8 +42,7 @@ struct Cache {
 // The cache behind a run's operand, which must hold `positions`; else fails and returns its status.
 inline belay_status_t open_cache(const belay_run_t& run, const belay_tensor_t& t, const CacheShape& shape,
                                  uint64_t positions, Cache& cache) {
-  cache = {static_cast<uint8_t*>(t.data), t.rank == 4 ? t.shape[1] : -1,
-           static_cast<uint64_t>(shape.d) * shape.element()};
+  cache = {static_cast<uint8_t*>(t.data), t.rank == 4 ? t.shape[1] : -1, shape.row_bytes()};
   uint64_t needed = 0;
   const bool too_big = cache.blocks < 0 ||
                        __builtin_mul_overflow(static_cast<uint64_t>(cache.blocks), BELAY_KV_BLOCK, &needed);

@@ -1,6 +1,7 @@
 // kv_write: new keys and values into the cache, converted to its type.
 #include "plugins/cpu_kernels/ops/kv_cache.hpp"
 #include "plugins/cpu_kernels/ops/ops.hpp"
+#include "plugins/cpu_kernels/ops/quantise_block.hpp"
 #include "plugins/cpu_kernels/simd/simd.hpp"
 
 #include <cstring>
@@ -9,12 +10,25 @@
 namespace belay::BELAY_ISA {
 namespace {
 
+// A block of Q8_0: half float scale, 32 signed bytes.
+void write_q8_block(const float* from, uint8_t* to) {
+  I32 v[kBlockVectors];
+  const uint16_t scale = float_to_half(quantise_block(from, 127.0f, v));
+  std::memcpy(to, &scale, 2);
+  auto* bytes = reinterpret_cast<int8_t*>(to + 2);
+  for (int i = 0; i < kBlockVectors; i += 4) store_i8(v[i], v[i + 1], v[i + 2], v[i + 3], bytes + i * kLanes);
+}
+
 void write_row(const float* from, int64_t d, int32_t dtype, uint8_t* to) {
   if (dtype == BELAY_DTYPE_F32) {
     std::memcpy(to, from, static_cast<size_t>(d) * sizeof(float));
     return;
   }
   int64_t i = 0;
+  if (dtype == BELAY_DTYPE_Q8_0) {
+    for (; i < d; i += 32) write_q8_block(from + i, to + i / 32 * 34);
+    return;
+  }
   for (; i + kLanes <= d; i += kLanes) store_f16(load(from + i), to + 2 * i);
   for (; i < d; ++i) {
     const uint16_t half = float_to_half(from[i]);

@@ -1,5 +1,6 @@
 // Activations as signed bytes: how the quantised path of linear gets them from floats.
 #include "plugins/cpu_kernels/ops/linear.hpp"
+#include "plugins/cpu_kernels/ops/quantise_block.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -7,26 +8,6 @@
 
 namespace belay::BELAY_ISA {
 namespace {
-
-constexpr int kVectors = 32 / kLanes;
-
-// One block of 32 as integers in [-limit, limit]: its scale, and the integers in v.
-float quantise_block(const float* x, float limit, I32 (&v)[kVectors]) {
-  F32 value[kVectors];
-  F32 largest = zero();
-  F32 poison = zero();
-  for (int i = 0; i < kVectors; ++i) {
-    value[i] = load(x + i * kLanes);
-    largest = max(largest, abs(value[i]));
-    poison = mul_add(value[i], zero(), poison);  // NaN when a value is not finite
-  }
-  const float top = max_lane(largest);
-  // Below this the inverse overflows; such values are 0 to any sum of ordinary ones.
-  constexpr float kSmallest = 0x1p-110f;
-  const F32 inverse = splat(top >= kSmallest ? limit / top : 0.0f);
-  for (int i = 0; i < kVectors; ++i) v[i] = round_to_i32(value[i] * inverse);
-  return (top >= kSmallest ? top / limit : 0.0f) + sum(poison);
-}
 
 // The sum over kCount of the vectors, in the representation of `format`. Of a block that is not finite the
 // integers are anything, hence the wrapping.
@@ -76,9 +57,10 @@ class TokenWriter {
   }
 
   // The next block.
-  void write(const I32 (&v)[kVectors], float scale) {
+  void write(const I32 (&v)[kBlockVectors], float scale) {
     alignas(32) int8_t bytes[32];
-    for (int i = 0; i < kVectors; i += 4) store_i8(v[i], v[i + 1], v[i + 2], v[i + 3], bytes + i * kLanes);
+    for (int i = 0; i < kBlockVectors; i += 4)
+      store_i8(v[i], v[i + 1], v[i + 2], v[i + 3], bytes + i * kLanes);
     if (format_.bytes == 1) {
       store_quads(bytes, width_, q_);
     } else {
@@ -89,7 +71,8 @@ class TokenWriter {
     scale_ += width_;
     if (format_.sums == Sums::kNone) return;
     const int count = format_.group / kLanes;
-    for (int i = 0; i < kVectors; i += count, sums_ += width_) *sums_ = sum_of(v + i, count, scale, format_);
+    for (int i = 0; i < kBlockVectors; i += count, sums_ += width_)
+      *sums_ = sum_of(v + i, count, scale, format_);
   }
 
  private:
@@ -106,7 +89,7 @@ void quantise_token(const float* x, int64_t cols, int64_t token, int64_t tokens,
                     const ActivationFormat& format, const QuantisedActivations& to) {
   TokenWriter writer(cols, token, tokens, format, to);
   for (int64_t k = 0; k < cols; k += 32) {
-    I32 v[kVectors];
+    I32 v[kBlockVectors];
     const float scale = quantise_block(x + k, 127.0f, v);
     writer.write(v, scale);
   }
@@ -118,10 +101,10 @@ void quantise_token_twice(const float* x, int64_t cols, int64_t token, int64_t t
   TokenWriter coarse(cols, token, tokens, format, to);
   TokenWriter fine(cols, token + 1, tokens, format, to);
   for (int64_t k = 0; k < cols; k += 32) {
-    I32 v[kVectors];
-    I32 high[kVectors];
+    I32 v[kBlockVectors];
+    I32 high[kBlockVectors];
     const float scale = quantise_block(x + k, 127.0f * kRadix, v);
-    for (int i = 0; i < kVectors; ++i) {
+    for (int i = 0; i < kBlockVectors; ++i) {
       const F32 value = to_f32(v[i]);
       high[i] = round_to_i32(value * splat(1.0f / kRadix));
       v[i] = round_to_i32(value - to_f32(high[i]) * splat(kRadix));

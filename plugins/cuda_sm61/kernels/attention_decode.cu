@@ -53,8 +53,8 @@ struct Lanes {
 BELAY_DEVICE int lane_of_key(int key) { return key % 4 * 8 + key / 4; }
 
 // scores[g] of this lane's key. `queries` is [kGroup, kDim] in shared memory.
-template <class Element, int kDim, bool kWhole>
-BELAY_DEVICE void score_step(const AttentionParams& p, const Share& share, const Element* keys,
+template <class Cell, int kDim, bool kWhole>
+BELAY_DEVICE void score_step(const AttentionParams& p, const Share& share, const Cell* keys,
                              const float4* queries, int step, float (&scores)[kGroup]) {
   const int lane = static_cast<int>(threadIdx.x % 32);
   const int d = kWhole ? kDim : p.d;
@@ -63,7 +63,7 @@ BELAY_DEVICE void score_step(const AttentionParams& p, const Share& share, const
   BELAY_UNROLL_BY(2)
   for (int pass = 0; pass < 8; ++pass) {
     const int key = step + 4 * pass + lane / 8;
-    const Element* const row = keys + static_cast<long long>(key) * d;
+    const Cell* const row = cache_row(keys, static_cast<long long>(key), d);
     float dots[kGroup] = {};
     BELAY_UNROLL
     for (int chunk = 0; chunk < kDim / 32; ++chunk) {
@@ -102,8 +102,8 @@ BELAY_DEVICE void weigh_step(const Share& share, float (&scores)[kGroup], Progre
   }
 }
 
-template <class Element, int kDim, bool kWhole>
-BELAY_DEVICE void add_values(const AttentionParams& p, const Share& share, const Element* values, int step,
+template <class Cell, int kDim, bool kWhole>
+BELAY_DEVICE void add_values(const AttentionParams& p, const Share& share, const Cell* values, int step,
                              const float (&weights)[kGroup], Progress<Lanes<kDim>::kChunks>& progress) {
   using Own = Lanes<kDim>;
   const int lane = static_cast<int>(threadIdx.x % 32);
@@ -118,7 +118,7 @@ BELAY_DEVICE void add_values(const AttentionParams& p, const Share& share, const
       const int quad = lane % Own::kPerKey + Own::kPerKey * c;
       value[c] = make_float4(0.0f, 0.0f, 0.0f, 0.0f);  // what lies beyond the last key may be NaN
       if (key < count && (kWhole || 4 * quad < d)) {
-        value[c] = cache_quad<kWhole>(values + static_cast<long long>(step + key) * d, quad, d);
+        value[c] = cache_quad<kWhole>(cache_row(values, static_cast<long long>(step + key), d), quad, d);
       }
     }
     BELAY_UNROLL
@@ -194,7 +194,7 @@ BELAY_DEVICE void quantise_rows(const AttentionParams& p, const float* rows, int
   }
 }
 
-template <class Element, int kDim, bool kWhole>
+template <class Cell, int kDim, bool kWhole>
 BELAY_DEVICE void decode(const AttentionParams& p) {
   using Own = Lanes<kDim>;
   BELAY_SHARED(float4, queries, kGroup * Own::kQuads);
@@ -216,13 +216,13 @@ BELAY_DEVICE void decode(const AttentionParams& p) {
   Progress<Own::kChunks> progress = {};
   BELAY_UNROLL
   for (int g = 0; g < kGroup; ++g) progress.largest[g] = minus_infinity();
-  const Element* const keys = cache_head<Element>(p.k_cache, share.kv_head, p.blocks, d);
-  const Element* const from = cache_head<Element>(p.v_cache, share.kv_head, p.blocks, d);
+  const Cell* const keys = cache_head<Cell>(p.k_cache, share.kv_head, p.blocks, d);
+  const Cell* const from = cache_head<Cell>(p.v_cache, share.kv_head, p.blocks, d);
   for (int step = share.begin + thread / 32 * kStep; step < share.end; step += kWarps * kStep) {
     float scores[kGroup];
-    score_step<Element, kDim, kWhole>(p, share, keys, queries, step, scores);
+    score_step<Cell, kDim, kWhole>(p, share, keys, queries, step, scores);
     weigh_step(share, scores, progress);
-    add_values<Element, kDim, kWhole>(p, share, from, step, scores, progress);
+    add_values<Cell, kDim, kWhole>(p, share, from, step, scores, progress);
   }
   publish<kDim>(progress, largest, sums, values);
   __syncthreads();
@@ -271,15 +271,22 @@ BELAY_KERNEL_BOUNDS(belay_attention_decode_f32_64, AttentionParams p, 128, 6) { 
 BELAY_KERNEL_BOUNDS(belay_attention_decode_f16_64, AttentionParams p, 128, 6) {
   decode<HalfBits, 64, true>(p);
 }
+BELAY_KERNEL_BOUNDS(belay_attention_decode_q8_64, AttentionParams p, 128, 6) { decode<Q8Block, 64, true>(p); }
 BELAY_KERNEL_BOUNDS(belay_attention_decode_f32_128, AttentionParams p, 128, 6) {
   decode<float, 128, true>(p);
 }
 BELAY_KERNEL_BOUNDS(belay_attention_decode_f16_128, AttentionParams p, 128, 6) {
   decode<HalfBits, 128, true>(p);
 }
+BELAY_KERNEL_BOUNDS(belay_attention_decode_q8_128, AttentionParams p, 128, 6) {
+  decode<Q8Block, 128, true>(p);
+}
 BELAY_KERNEL_BOUNDS(belay_attention_decode_f32_any, AttentionParams p, 128, 4) {
   decode<float, 256, false>(p);
 }
 BELAY_KERNEL_BOUNDS(belay_attention_decode_f16_any, AttentionParams p, 128, 4) {
   decode<HalfBits, 256, false>(p);
+}
+BELAY_KERNEL_BOUNDS(belay_attention_decode_q8_any, AttentionParams p, 128, 4) {
+  decode<Q8Block, 256, false>(p);
 }

@@ -16,7 +16,7 @@
 // rounded up; kv_heads}, 256 threads. <d>: up to 64, 128 or 256. A row's bits do not depend on the rows
 // beside it.
 //
-// <cache>: f32, f16
+// <cache>: f32, f16, or q8, where d is a multiple of 32
 struct AttentionParams {
   const float* q;       // [tokens, heads, d]
   const void* k_cache;  // [kv_heads, blocks, 64, d]

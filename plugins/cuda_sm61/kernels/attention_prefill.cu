@@ -164,7 +164,7 @@ BELAY_DEVICE void finish(const AttentionParams& p, int first_row, const Progress
 }
 
 // The kRows rows from first_row on. All threads of the block call.
-template <class Element, int kDim, int kRows>
+template <class Cell, int kDim, int kRows>
 BELAY_DEVICE void prefill_rows(const AttentionParams& p, int first_row) {
   constexpr int kR = kRows / 16;
   constexpr int kColumns = kDim / 64;  // quads of a thread's output columns
@@ -180,8 +180,8 @@ BELAY_DEVICE void prefill_rows(const AttentionParams& p, int first_row) {
   const Row from = row_of(p, first_row + thread / 4);
   const float* const query = p.q + (static_cast<long long>(from.token) * p.heads + from.head) * p.d;
   const bool has_query = thread / 4 < kRows && from.exists;
-  const auto* const key_head = cache_head<Element>(p.k_cache, static_cast<int>(blockIdx.y), p.blocks, p.d);
-  const auto* const value_head = cache_head<Element>(p.v_cache, static_cast<int>(blockIdx.y), p.blocks, p.d);
+  const auto* const key_head = cache_head<Cell>(p.k_cache, static_cast<int>(blockIdx.y), p.blocks, p.d);
+  const auto* const value_head = cache_head<Cell>(p.v_cache, static_cast<int>(blockIdx.y), p.blocks, p.d);
   const int seen_by_all = visible_keys(p, row_of(p, first_row).token);
   const int end = visible_keys(p, row_of(p, first_row + kRows - 1).token);
   const float4 zero = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
@@ -197,7 +197,8 @@ BELAY_DEVICE void prefill_rows(const AttentionParams& p, int first_row) {
       const int key = step + thread / 4;
       const bool inside = 4 * quad < p.d;
       const float4 q = has_query && inside ? load_quad(query, quad, p.d) : zero;
-      const float4 k = key < end && inside ? cache_quad<false>(key_head + key * p.d, quad, p.d) : zero;
+      const float4 k =
+          key < end && inside ? cache_quad<false>(cache_row(key_head, key, p.d), quad, p.d) : zero;
       __syncthreads();  // until all have read what lies there
       if (thread / 4 < kRows) put_transposed<kR>(queries, thread / 4, thread % 4, q);
       put_transposed<4>(keys, thread / 4, thread % 4, k);
@@ -229,7 +230,7 @@ BELAY_DEVICE void prefill_rows(const AttentionParams& p, int first_row) {
         const bool inside =
             depth + key < count && 4 * quad < p.d;  // what lies beyond the last key may be NaN
         reinterpret_cast<float4*>(chunk)[at] =
-            inside ? cache_quad<false>(value_head + (step + depth + key) * p.d, quad, p.d) : zero;
+            inside ? cache_quad<false>(cache_row(value_head, step + depth + key, p.d), quad, p.d) : zero;
       }
       __syncthreads();
       add_values(weights, reinterpret_cast<const float4*>(chunk), depth, progress);
@@ -239,12 +240,12 @@ BELAY_DEVICE void prefill_rows(const AttentionParams& p, int first_row) {
 }
 
 // A block's rows, kRows at a time. The blocks with the most keys begin first.
-template <class Element, int kDim, int kRows>
+template <class Cell, int kDim, int kRows>
 BELAY_DEVICE void prefill(const AttentionParams& p) {
   const int first_row = static_cast<int>(gridDim.x - 1 - blockIdx.x) * BELAY_ATTENTION_ROWS;
   BELAY_NO_UNROLL
   for (int row = 0; row < BELAY_ATTENTION_ROWS; row += kRows) {
-    if (row_of(p, first_row + row).exists) prefill_rows<Element, kDim, kRows>(p, first_row + row);
+    if (row_of(p, first_row + row).exists) prefill_rows<Cell, kDim, kRows>(p, first_row + row);
   }
 }
 
@@ -254,15 +255,22 @@ BELAY_KERNEL_BOUNDS(belay_attention_prefill_f32_64, AttentionParams p, 256, 2) {
 BELAY_KERNEL_BOUNDS(belay_attention_prefill_f16_64, AttentionParams p, 256, 2) {
   prefill<HalfBits, 64, 64>(p);
 }
+BELAY_KERNEL_BOUNDS(belay_attention_prefill_q8_64, AttentionParams p, 256, 2) { prefill<Q8Block, 64, 64>(p); }
 BELAY_KERNEL_BOUNDS(belay_attention_prefill_f32_128, AttentionParams p, 256, 2) {
   prefill<float, 128, 64>(p);
 }
 BELAY_KERNEL_BOUNDS(belay_attention_prefill_f16_128, AttentionParams p, 256, 2) {
   prefill<HalfBits, 128, 64>(p);
 }
+BELAY_KERNEL_BOUNDS(belay_attention_prefill_q8_128, AttentionParams p, 256, 2) {
+  prefill<Q8Block, 128, 64>(p);
+}
 BELAY_KERNEL_BOUNDS(belay_attention_prefill_f32_256, AttentionParams p, 256, 2) {
   prefill<float, 256, 32>(p);
 }
 BELAY_KERNEL_BOUNDS(belay_attention_prefill_f16_256, AttentionParams p, 256, 2) {
   prefill<HalfBits, 256, 32>(p);
+}
+BELAY_KERNEL_BOUNDS(belay_attention_prefill_q8_256, AttentionParams p, 256, 2) {
+  prefill<Q8Block, 256, 32>(p);
 }

@@ -25,18 +25,24 @@ X(belay_rope_kv, RopeKvParams, 128)
 // attention_decode.cu
 X(belay_attention_decode_f32_64, AttentionParams, 128)
 X(belay_attention_decode_f16_64, AttentionParams, 128)
+X(belay_attention_decode_q8_64, AttentionParams, 128)
 X(belay_attention_decode_f32_128, AttentionParams, 128)
 X(belay_attention_decode_f16_128, AttentionParams, 128)
+X(belay_attention_decode_q8_128, AttentionParams, 128)
 X(belay_attention_decode_f32_any, AttentionParams, 128)
 X(belay_attention_decode_f16_any, AttentionParams, 128)
+X(belay_attention_decode_q8_any, AttentionParams, 128)
 
 // attention_prefill.cu
 X(belay_attention_prefill_f32_64, AttentionParams, 256)
 X(belay_attention_prefill_f16_64, AttentionParams, 256)
+X(belay_attention_prefill_q8_64, AttentionParams, 256)
 X(belay_attention_prefill_f32_128, AttentionParams, 256)
 X(belay_attention_prefill_f16_128, AttentionParams, 256)
+X(belay_attention_prefill_q8_128, AttentionParams, 256)
 X(belay_attention_prefill_f32_256, AttentionParams, 256)
 X(belay_attention_prefill_f16_256, AttentionParams, 256)
+X(belay_attention_prefill_q8_256, AttentionParams, 256)
 
 // embed.cu
 X(belay_embed, EmbedParams, 256)

@@ -30,10 +30,18 @@ struct RopeKvParams {
 
   void* k_cache;   // [key.heads, blocks, 64, d]; null: keys are not written
   void* v_cache;   // [value.heads, blocks, 64, d]; null: values are not written
-  int half_cache;  // 1: f16, else f32
+  int cache_type;  // BELAY_ROPE_CACHE_*
   int blocks;
   int position;  // in the cache, of the first token
   int tokens;
   int d;
   float epsilon;  // of the norms
+};
+
+// A q8 cache, of blocks as in the SDK's op.h, is for d that are multiples of 32 up to BELAY_ROPE_MOST_Q8.
+enum {
+  BELAY_ROPE_CACHE_F32 = 0,
+  BELAY_ROPE_CACHE_F16 = 1,
+  BELAY_ROPE_CACHE_Q8 = 2,
+  BELAY_ROPE_MOST_Q8 = 256
 };

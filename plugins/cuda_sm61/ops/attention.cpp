@@ -5,6 +5,7 @@
 #include "plugins/cuda_sm61/ops/ops.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 
 namespace belay::cuda {
@@ -30,20 +31,34 @@ Split split_of(std::int64_t keys) {
   return {size, steps(keys, size)};
 }
 
-// By the type of the cache and the size of a head.
+// The kernels of one way for heads of up to 64, 128 and 256 elements, or of decode: 64, 128, any.
 using AttentionKernel = KernelOf<AttentionParams>;
-const AttentionKernel& decode_kernel(bool half, std::int64_t d) {
-  if (d == 64) return half ? kernels::belay_attention_decode_f16_64 : kernels::belay_attention_decode_f32_64;
-  if (d == 128)
-    return half ? kernels::belay_attention_decode_f16_128 : kernels::belay_attention_decode_f32_128;
-  return half ? kernels::belay_attention_decode_f16_any : kernels::belay_attention_decode_f32_any;
+struct Kernels {
+  std::int32_t cache;
+  const AttentionKernel* decode[3];
+  const AttentionKernel* prefill[3];
+};
+#define BELAY_ATTENTION(type)                                                                      \
+  {&kernels::belay_attention_decode_##type##_64, &kernels::belay_attention_decode_##type##_128,    \
+   &kernels::belay_attention_decode_##type##_any},                                                 \
+  {                                                                                                \
+    &kernels::belay_attention_prefill_##type##_64, &kernels::belay_attention_prefill_##type##_128, \
+        &kernels::belay_attention_prefill_##type##_256                                             \
+  }
+constexpr Kernels kKernels[] = {{BELAY_DTYPE_F32, BELAY_ATTENTION(f32)},
+                                {BELAY_DTYPE_F16, BELAY_ATTENTION(f16)},
+                                {BELAY_DTYPE_Q8_0, BELAY_ATTENTION(q8)}};
+#undef BELAY_ATTENTION
+
+const Kernels& kernels_of(const check::CacheShape& cache) {
+  return *std::find_if(std::begin(kKernels), std::end(kKernels) - 1,
+                       [&](const Kernels& row) { return row.cache == cache.dtype; });
 }
-const AttentionKernel& prefill_kernel(bool half, std::int64_t d) {
-  if (d <= 64)
-    return half ? kernels::belay_attention_prefill_f16_64 : kernels::belay_attention_prefill_f32_64;
-  if (d <= 128)
-    return half ? kernels::belay_attention_prefill_f16_128 : kernels::belay_attention_prefill_f32_128;
-  return half ? kernels::belay_attention_prefill_f16_256 : kernels::belay_attention_prefill_f32_256;
+const AttentionKernel& decode_kernel(const check::CacheShape& cache) {
+  return *kernels_of(cache).decode[cache.d == 64 ? 0 : cache.d == 128 ? 1 : 2];
+}
+const AttentionKernel& prefill_kernel(const check::CacheShape& cache) {
+  return *kernels_of(cache).prefill[cache.d <= 64 ? 0 : cache.d <= 128 ? 1 : 2];
 }
 
 bool supports(const belay_op_t& op, sdk::Support& answer) {
@@ -92,8 +107,7 @@ sdk::KernelPtr bind(sdk::Host /*host*/, Device& device, const belay_op_t& op, co
 namespace {
 
 OperandShape read(const check::CacheShape& cache) {
-  return {OperandShape::Kind::kReadCache, static_cast<std::uint64_t>(cache.d) * cache.element(),
-          cache.kv_heads};
+  return {OperandShape::Kind::kReadCache, cache.row_bytes(), cache.kv_heads};
 }
 
 }  // namespace
@@ -147,8 +161,8 @@ void Attention::launch_few(Launcher& launch, DevicePointer workspace, AttentionP
   params.split_keys = static_cast<int>(split.keys);
   params.parts = reinterpret_cast<float*>(workspace);
   params.counters = reinterpret_cast<unsigned*>(launch.stream().counters());
-  launch(decode_kernel(is_half(), shape_.cache.d),
-         {split.count, shape_.cache.kv_heads * shape_.groups(), params.tokens}, params);
+  launch(decode_kernel(shape_.cache), {split.count, shape_.cache.kv_heads * shape_.groups(), params.tokens},
+         params);
 }
 
 // In launches short enough for the watchdog of a device with a display, each of whole blocks of rows.
@@ -168,7 +182,7 @@ void Attention::launch_many(const Call& call, AttentionParams& params) const {
     params.y = y + first * shape_.heads * shape_.cache.d;
     params.tokens = static_cast<int>(tokens);
     params.position = static_cast<int>(call.position + first);
-    call.launch(prefill_kernel(is_half(), shape_.cache.d),
+    call.launch(prefill_kernel(shape_.cache),
                 {steps(tokens * shape_.group(), BELAY_ATTENTION_ROWS), shape_.cache.kv_heads}, params);
   }
 }

@@ -32,7 +32,6 @@ class Attention final : public OpKernel {
  private:
   void launch(const Call& call) const override;
   void launch_many(const Call& call, AttentionParams& params) const;
-  [[nodiscard]] bool is_half() const { return shape_.cache.dtype == BELAY_DTYPE_F16; }
 
   Shape shape_;
   float scale_;

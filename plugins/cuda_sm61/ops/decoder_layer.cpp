@@ -241,7 +241,7 @@ class DecoderLayer final : public sdk::Kernel<DecoderLayer> {
     params.positions = reinterpret_cast<const int*>(way.in(layer_.q_rope, 1));
     params.k_cache = way.out(layer_.kv_write, 0);
     params.v_cache = way.out(layer_.kv_write, 1);
-    params.half_cache = parts_.kv_write.is_half() ? 1 : 0;
+    params.cache_type = parts_.kv_write.cache_type();
     params.blocks = static_cast<int>(way.at[layer_.kv_write].outputs[0].blocks);
     params.position = static_cast<int>(way.at[layer_.kv_write].position);
     params.tokens = 1;

@@ -82,6 +82,10 @@ bool supports_kv_write(const belay_op_t& op, sdk::Support& answer) {
       !check::same_shape(op.outputs[0], sdk::at(op.outputs, 1), "the caches", answer)) {
     return false;
   }
+  if (op.outputs[0].dtype == BELAY_DTYPE_Q8_0 && k.shape[2] > BELAY_ROPE_MOST_Q8) {
+    return answer.no(BELAY_UNSUPPORTED, "heads of %lld elements for a q8_0 cache, more than %d",
+                     static_cast<long long>(k.shape[2]), int{BELAY_ROPE_MOST_Q8});
+  }
   answer.cost_ns = cost_of(16.0 * static_cast<double>(k.shape[1]) * static_cast<double>(k.shape[2]));
   return true;
 }
@@ -137,8 +141,7 @@ void Rope::launch(const Call& call) const {
 namespace {
 
 OperandShape written(const check::CacheShape& cache) {
-  return {OperandShape::Kind::kWrittenCache, static_cast<std::uint64_t>(cache.d) * cache.element(),
-          cache.kv_heads};
+  return {OperandShape::Kind::kWrittenCache, cache.row_bytes(), cache.kv_heads};
 }
 
 }  // namespace
@@ -148,11 +151,16 @@ KvWrite::KvWrite(Device& device, const check::CacheShape& cache)
                {written(cache), written(cache)}),
       cache_(cache) {}
 
+int KvWrite::cache_type() const {
+  if (cache_.dtype == BELAY_DTYPE_Q8_0) return BELAY_ROPE_CACHE_Q8;
+  return cache_.dtype == BELAY_DTYPE_F16 ? BELAY_ROPE_CACHE_F16 : BELAY_ROPE_CACHE_F32;
+}
+
 // The two caches may have different numbers of blocks: a launch for each.
 void KvWrite::launch(const Call& call) const {
   if (cache_.kv_heads * cache_.d == 0) return;
   RopeKvParams params{};
-  params.half_cache = is_half() ? 1 : 0;
+  params.cache_type = cache_type();
   params.position = static_cast<int>(call.position);
   params.tokens = static_cast<int>(call.tokens);
   params.d = static_cast<int>(cache_.d);

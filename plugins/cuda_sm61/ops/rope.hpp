@@ -44,7 +44,7 @@ class KvWrite final : public OpKernel {
   KvWrite(Device& device, const isa_scalar::CacheShape& cache);
 
   [[nodiscard]] const isa_scalar::CacheShape& cache() const { return cache_; }
-  [[nodiscard]] bool is_half() const { return cache_.dtype == BELAY_DTYPE_F16; }
+  [[nodiscard]] int cache_type() const;  // BELAY_ROPE_CACHE_*
 
  private:
   void launch(const Call& call) const override;

@@ -23,7 +23,9 @@
  *
  * The id -1 embeds as a row of zeros: the place of something that is added later, an image.
  * A constant in parentheses may be absent: its descriptor then has rank 0 and nbytes 0, or is left out at the end.
- * The KV cache is [kv_heads, blocks, 64, D], f32 or f16: position p lies in block p/64, row p%64. It is the core's.
+ * The KV cache is [kv_heads, blocks, 64, D], f32, f16 or q8_0: position p lies in block p/64, row p%64. It is the
+ * core's. q8_0, of which a block of 32 elements shares a scale, only where D is a multiple of 32: the scale is
+ * max|x| / 127 as f16, an element x * (127 / max|x|) rounded to the nearest; a block that is not finite reads as NaN.
  * Outputs never overlap inputs. Formulas: tests/reference/ops.hpp. */
 #ifndef BELAY_OP_H
 #define BELAY_OP_H

@@ -154,7 +154,7 @@ TEST_CASE("answers by hand") {
 
   // Attention is an average of values: it lies between their smallest and largest.
   const auto attention = known_case(BELAY_OP_ATTENTION, DType::kF32);
-  for (const float value : attention->expected[0]) CHECK(std::fabs(value) <= 0.75F);
+  for (const float value : attention->expected[0]) CHECK(std::fabs(value) < 1.0F);
 
   const auto write = known_case(BELAY_OP_KV_WRITE, DType::kF32);
   const auto* k = reinterpret_cast<const float*>(write->inputs[0].bytes.data());

@@ -116,8 +116,11 @@ TEST_CASE("a context beyond the model's is refused; none asked for is the usual 
 
 TEST_CASE("optimizations decide the cache and what each plugin may do") {
   const std::vector<std::string> chosen = {"cpu_avx2/act_q8", std::string(kKvF16)};
-  CHECK(cache_dtype(chosen) == DType::kF16);
-  CHECK(cache_dtype({}) == DType::kF32);
+  CHECK(cache_dtype(chosen, 64) == DType::kF16);
+  CHECK(cache_dtype({}, 64) == DType::kF32);
+  const std::vector<std::string> small = {std::string(kKvQ8)};
+  CHECK(cache_dtype(small, 64) == DType::kQ8_0);
+  CHECK(cache_dtype(small, 80) == DType::kF16);  // no whole blocks of 32
   CHECK(numerics_of("cpu_avx2", chosen) == BELAY_NUMERICS_ACT_Q8);
   CHECK(numerics_of("cpu_sse", chosen) == BELAY_NUMERICS_F32);
 }

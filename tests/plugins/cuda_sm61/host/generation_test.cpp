@@ -70,9 +70,18 @@ struct Outcome {
   fake_cuda::Counts counts;
 };
 
+struct Numerics {
+  manifest::Level level;
+  resolver::Balance balance;
+};
+constexpr Numerics kExact = {manifest::Level::kMinimal, resolver::Balance::kCompute};
+// With activations in 8 bits, for which a layer is one kernel; and with the KV cache in 8 bits, too.
+constexpr Numerics kQuantised = {manifest::Level::kModerate, resolver::Balance::kCompute};
+constexpr Numerics kSmallCache = {manifest::Level::kModerate, resolver::Balance::kMemory};
+
 Outcome run(const std::filesystem::path& model, const Fault& fault = {},
             std::vector<std::uint8_t> replay = {}, std::uint64_t tokens = kTokens,
-            manifest::Level level = manifest::Level::kMinimal) {
+            const Numerics& numerics = kExact) {
   driver().reset();
   fake_cuda::Settings& settings = driver().settings();
   settings.fail_with = fault.with;
@@ -81,7 +90,8 @@ Outcome run(const std::filesystem::path& model, const Fault& fault = {},
   dispatch::AssignmentHook hook;
   hook.replay = std::move(replay);
   test::EngineSpec spec = on_device(model);
-  spec.level = level;
+  spec.level = numerics.level;
+  spec.balance = numerics.balance;
   spec.dispatch.hook = &hook;
   Outcome outcome;
   {
@@ -112,21 +122,21 @@ bool all_on_device(const Outcome& outcome) {
   return static_cast<std::uint64_t>(on_host) == kTokens;
 }
 
-// With activations in 8 bits, for which a layer is one kernel.
 Outcome run_quantised(const std::filesystem::path& model, const Fault& fault = {},
-                      std::vector<std::uint8_t> replay = {}, std::uint64_t tokens = kTokens) {
-  return run(model, fault, std::move(replay), tokens, manifest::Level::kModerate);
+                      std::vector<std::uint8_t> replay = {}) {
+  return run(model, fault, std::move(replay), kTokens, kQuantised);
 }
 
-std::uint64_t launches_of_token(const std::filesystem::path& model) {
-  return run_quantised(model, {}, {}, kTokens + 1).counts.launches - run_quantised(model).counts.launches;
+std::uint64_t launches_of_token(const std::filesystem::path& model, const Numerics& numerics) {
+  return run(model, {}, {}, kTokens + 1, numerics).counts.launches -
+         run(model, {}, {}, kTokens, numerics).counts.launches;
 }
 
-std::uint64_t launches_of_layer(test::TinyModelSpec spec) {
+std::uint64_t launches_of_layer(test::TinyModelSpec spec, const Numerics& numerics) {
   spec.layers = 1;
-  const std::uint64_t with_one = launches_of_token(tiny_model("cuda_one_layer", spec));
+  const std::uint64_t with_one = launches_of_token(tiny_model("cuda_one_layer", spec), numerics);
   spec.layers = 2;
-  return launches_of_token(tiny_model("cuda_two_layers", spec)) - with_one;
+  return launches_of_token(tiny_model("cuda_two_layers", spec), numerics) - with_one;
 }
 
 // Every call in turn on request, else some. An odd step meets all the calls of an op, which take turns.
@@ -223,16 +233,18 @@ TEST_CASE("decode's token goes through a layer in seven launches, with the bits 
   for (const test::TinyModelSpec& spec : specs) {
     CAPTURE(spec.arch);
     CAPTURE(spec.seed);
-    if (spec.types.size() == 1) CHECK(launches_of_layer(spec) == 7);
     const auto model = tiny_model("cuda_joined_" + spec.arch, spec);
-    const Outcome joined = run_quantised(model);
-    CHECK(joined.fallbacks.empty());
-    CHECK(all_on_device(joined));
-    CHECK(driver().launch_error().empty());
-    const Outcome one_by_one = run_quantised(model, {}, joined.assignment);
-    CHECK(one_by_one.counts.launches > joined.counts.launches);
-    CHECK(joined.tokens == one_by_one.tokens);
-    CHECK(joined.last_logits == one_by_one.last_logits);
+    for (const Numerics& numerics : {kQuantised, kSmallCache}) {
+      if (spec.types.size() == 1) CHECK(launches_of_layer(spec, numerics) == 7);
+      const Outcome joined = run(model, {}, {}, kTokens, numerics);
+      CHECK(joined.fallbacks.empty());
+      CHECK(all_on_device(joined));
+      CHECK(driver().launch_error().empty());
+      const Outcome one_by_one = run(model, {}, joined.assignment, kTokens, numerics);
+      CHECK(one_by_one.counts.launches > joined.counts.launches);
+      CHECK(joined.tokens == one_by_one.tokens);
+      CHECK(joined.last_logits == one_by_one.last_logits);
+    }
   }
 }
 

@@ -14,7 +14,12 @@ using kernel_tests::CacheShape;
 using kernel_tests::Fill;
 using kernel_tests::OpCase;
 
-const char* cache_name(DType dtype) { return dtype == DType::kF16 ? "f16" : "f32"; }
+constexpr DType kCaches[] = {DType::kF32, DType::kF16, DType::kQ8_0};
+
+const char* cache_name(DType dtype) {
+  if (dtype == DType::kQ8_0) return "q8";
+  return dtype == DType::kF16 ? "f16" : "f32";
+}
 
 std::string decode_kernel(const CacheShape& shape, bool any) {
   const bool fixed = !any && (shape.d == 64 || shape.d == 128);
@@ -100,7 +105,8 @@ void prefill(const OpCase& op_case, const CacheShape& shape, int size) {
 }
 
 // The kernel that a host would take for so many tokens, or both where either could be taken.
-void check(const CacheShape& shape, Fill fill = Fill::kNormal, bool bad_key = false) {
+void check(const CacheShape& asked, Fill fill = Fill::kNormal, bool bad_key = false) {
+  const CacheShape shape = kernel_tests::whole_blocks(asked);
   const OpCase op_case = kernel_tests::attention_case(shape, fill, bad_key, new_seed());
   if (shape.tokens <= 8) decode(op_case, shape, BELAY_ATTENTION_SPLIT, false);
   if (shape.tokens == 2 || shape.tokens > 8)
@@ -109,13 +115,13 @@ void check(const CacheShape& shape, Fill fill = Fill::kNormal, bool bad_key = fa
 
 template <class Body>
 void for_each_kind(Body body) {
-  for (const DType dtype : {DType::kF32, DType::kF16}) {
+  for (const DType dtype : kCaches) {
     for (const bool causal : {true, false}) body(dtype, causal);
   }
 }
 
 TEST_CASE("attention: every size of a head") {
-  for (const DType dtype : {DType::kF32, DType::kF16}) {
+  for (const DType dtype : kCaches) {
     for (const std::size_t d : {1, 2, 7, 24, 40, 64, 65, 80, 96, 128, 130, 200, 256}) {
       check({.dtype = dtype, .tokens = 2, .heads = 3, .kv_heads = 1, .d = d, .position = 150});
     }
@@ -145,7 +151,7 @@ void check_quantised_at_once(const CacheShape& shape) {
 }
 
 TEST_CASE("attention: results that are quantised at once are those that are quantised afterwards") {
-  for (const DType dtype : {DType::kF32, DType::kF16}) {
+  for (const DType dtype : kCaches) {
     for (const std::size_t d : {32, 64, 96, 128, 256}) {
       for (const std::size_t position : {5, 300}) {  // one split, and several
         check_quantised_at_once(
@@ -156,7 +162,7 @@ TEST_CASE("attention: results that are quantised at once are those that are quan
 }
 
 TEST_CASE("attention: kernels made for larger heads, and longer splits") {
-  for (const DType dtype : {DType::kF32, DType::kF16}) {
+  for (const DType dtype : kCaches) {
     const CacheShape shape{.dtype = dtype, .tokens = 3, .heads = 4, .kv_heads = 2, .d = 64, .position = 300};
     const OpCase op_case = kernel_tests::attention_case(shape, Fill::kNormal, false, new_seed());
     decode(op_case, shape, BELAY_ATTENTION_SPLIT, true);
@@ -166,7 +172,7 @@ TEST_CASE("attention: kernels made for larger heads, and longer splits") {
 }
 
 TEST_CASE("attention: query heads that share a key head") {
-  for (const DType dtype : {DType::kF32, DType::kF16}) {
+  for (const DType dtype : kCaches) {
     for (const std::size_t sharing : {1, 2, 3, 5, 8}) {
       for (const std::size_t kv_heads : {1, 3}) {
         check({.dtype = dtype,
@@ -220,7 +226,7 @@ TEST_CASE("attention: many rows, over the borders of a block's rows") {
 }
 
 TEST_CASE("attention: values at which kernels break") {
-  for (const DType dtype : {DType::kF32, DType::kF16}) {
+  for (const DType dtype : kCaches) {
     for (const Fill fill :
          {Fill::kTiny, Fill::kDenormal, Fill::kMixed, Fill::kZero, Fill::kNan, Fill::kInfinity}) {
       for (const bool bad_key : {false, true}) {

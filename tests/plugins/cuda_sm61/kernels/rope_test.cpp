@@ -110,7 +110,13 @@ TEST_CASE("rope: values at which kernels break") {
   }
 }
 
-void check_write(const CacheShape& shape, Fill fill = Fill::kNormal) {
+int cache_type(DType dtype) {
+  if (dtype == DType::kQ8_0) return BELAY_ROPE_CACHE_Q8;
+  return dtype == DType::kF16 ? BELAY_ROPE_CACHE_F16 : BELAY_ROPE_CACHE_F32;
+}
+
+void check_write(const CacheShape& asked, Fill fill = Fill::kNormal) {
+  const CacheShape shape = kernel_tests::whole_blocks(asked);
   const OpCase op_case = kernel_tests::kv_write_case(shape, fill, new_seed());
   expect_right(op_case, "belay_rope_kv", [&](const Operands& operands, const emulator::Options& options) {
     RopeKvParams params{};
@@ -119,7 +125,7 @@ void check_write(const CacheShape& shape, Fill fill = Fill::kNormal) {
     params.key.heads = params.value.heads = static_cast<int>(shape.kv_heads);
     params.k_cache = operands.output<void>(0);
     params.v_cache = operands.output<void>(1);
-    params.half_cache = shape.dtype == DType::kF16 ? 1 : 0;
+    params.cache_type = cache_type(shape.dtype);
     params.blocks = static_cast<int>(op_case.outputs[0].shape[1]);
     params.position = static_cast<int>(shape.position);
     params.tokens = static_cast<int>(shape.tokens);
@@ -129,7 +135,7 @@ void check_write(const CacheShape& shape, Fill fill = Fill::kNormal) {
 }
 
 TEST_CASE("kv_write: positions on both sides of a block's border, every value to the last bit") {
-  for (const DType dtype : {DType::kF32, DType::kF16}) {
+  for (const DType dtype : {DType::kF32, DType::kF16, DType::kQ8_0}) {
     for (const std::size_t position : {0, 1, 63, 64, 65, 200}) {
       for (const std::size_t tokens : {0, 1, 3, 70}) {
         check_write({.dtype = dtype, .tokens = tokens, .kv_heads = 3, .d = 20, .position = position});
@@ -154,7 +160,7 @@ constexpr float kEpsilon = 1e-6F;
 // As the layer of a qwen3: queries and keys are normed head by head and turned, keys and values go into the
 // cache.
 struct Layer {
-  explicit Layer(std::size_t size) : d(size) {
+  explicit Layer(std::size_t size, std::int32_t style = BELAY_ROPE_HALVES) : d(size) {
     kernel_tests::Random random(new_seed());
     const auto floats = [&](std::size_t count) {
       return kernel_tests::make_floats(random, Fill::kNormal, count, d);
@@ -165,14 +171,14 @@ struct Layer {
     q_norm = floats(d);
     k_norm = floats(d);
     for (std::size_t t = 0; t < kTokens; ++t) positions.push_back(static_cast<std::int32_t>(1000 + 3 * t));
-    rope.style = BELAY_ROPE_HALVES;
+    rope.style = style;
     rope.theta = 1e6F;
     rope.position_scale = 1.0F;
     rope.rotary_dim = static_cast<std::uint32_t>(d);
   }
   [[nodiscard]] std::vector<double> turned(const std::vector<float>& x, const std::vector<float>& norm,
                                            std::size_t heads) const {
-    const reference::Rope spec{.theta = 1e6, .rotary_dim = d};
+    const reference::Rope spec{.adjacent = rope.style == BELAY_ROPE_ADJACENT, .theta = 1e6, .rotary_dim = d};
     const auto normed =
         reference::rms_norm(kernel_tests::to_doubles(x), kernel_tests::to_doubles(norm), double{kEpsilon});
     return reference::rope(spec, normed, heads, d, positions, kTokens, {});
@@ -201,7 +207,7 @@ std::vector<double> expected_cache(const std::vector<double>& rows, std::size_t 
 }
 
 void check_layer(const Layer& layer, DType dtype) {
-  const std::size_t cache_bytes = kKvHeads * kBlocks * 64 * layer.d * (dtype == DType::kF16 ? 2 : 4);
+  const std::size_t cache_bytes = kKvHeads * kBlocks * 64 * *row_bytes(dtype, layer.d);
   in_every_schedule("a whole layer", [&](const emulator::Options& options) {
     const GuardedMemory q(layer.q);
     const GuardedMemory k(layer.k);
@@ -220,7 +226,7 @@ void check_layer(const Layer& layer, DType dtype) {
     params.positions = positions.as<int>();
     params.k_cache = k_cache.as<void>();
     params.v_cache = v_cache.as<void>();
-    params.half_cache = dtype == DType::kF16 ? 1 : 0;
+    params.cache_type = cache_type(dtype);
     params.blocks = kBlocks;
     params.position = kPosition;
     params.tokens = kTokens;
@@ -228,7 +234,8 @@ void check_layer(const Layer& layer, DType dtype) {
     params.epsilon = kEpsilon;
     launch(params, options);
 
-    const double step = dtype == DType::kF16 ? 0x1p-11 * 8.0 : 0.0;  // half a unit of halves below 8
+    // Half a unit of halves below 8; of q8_0 half a step of values below 8, and its scale's rounding.
+    const double step = dtype == DType::kF16 ? 0x1p-11 * 8.0 : dtype == DType::kQ8_0 ? 8.0 / 250 : 0.0;
     const auto decoded = [&](const GuardedMemory& cache) {
       return reference::dequantise(dtype, cache.bytes()).values;
     };
@@ -246,6 +253,8 @@ TEST_CASE("norms of heads, rope and the cache's write in one launch") {
   for (const std::size_t d : {64, 80, 128}) {
     const Layer layer(d);
     for (const DType dtype : {DType::kF32, DType::kF16}) check_layer(layer, dtype);
+    if (d % 32 == 0) check_layer(layer, DType::kQ8_0);
+    if (d % 32 == 0) check_layer(Layer(d, BELAY_ROPE_ADJACENT), DType::kQ8_0);
   }
 }
 
