@@ -61,6 +61,8 @@ constexpr const char* kCases[] = {
     "attention_causal/f32/2048x16x8x128",
     "attention_causal/f16/2048x16x8x128",
     "attention_causal/f32/1x16x8x128",
+    "attention_causal/f16/1x16x8x128",
+    "attention_causal/q8_0/1x16x8x128",
     "gelu_tanh/f32/3072x4096",
     "gelu_erf/f32/3072x4096",
     "layer_norm/f32/3072x1024",

@@ -1,9 +1,8 @@
 // A step of a few query rows reads the cache as it lies, a block of 64 positions at a time: scores of all
 // rows, their softmax, then the values. Every row is computed by itself in the order of the positions.
 #include "plugins/cpu_kernels/ops/attention.hpp"
-#include "plugins/cpu_kernels/ops/dot_tile.hpp"
+#include "plugins/cpu_kernels/ops/attention_q8.hpp"
 #include "plugins/cpu_kernels/ops/online_softmax.hpp"
-#include "plugins/cpu_kernels/ops/weighted_sum.hpp"
 
 #include <algorithm>
 
@@ -38,12 +37,12 @@ struct BlockRows {
 };
 
 // Past `seen` the scores multiply what the block happens to hold; SoftmaxRow drops them.
-template <class Element>
-void attend(const Element* keys, const Element* values, int64_t seen, int64_t d, const BlockRows& block,
-            const NextBlock& next, const Scratch& scratch) {
+template <class Keys, class Values>
+void attend(Keys keys, Values values, int64_t seen, int64_t d, const BlockRows& block, const NextBlock& next,
+            const Scratch& scratch) {
   const int64_t count = block.end - block.begin;
   for (int64_t key = 0; key < seen; key += 8) {
-    dot_rows8(RowsOf<const Element>{keys + key * d, d}, {scratch.query.row(block.begin), d}, count, d,
+    dot_rows8(keys.from(key), {scratch.query.row(block.begin), d}, count, d,
               {scratch.scores.row(block.begin) + key, kBlock});
     next.fetch(key, 8);
   }
@@ -66,12 +65,17 @@ void attend_block(const AttentionTask& task, int64_t kv_head, const BlockRows& b
   const uint8_t* values = task.values.block(kv_head, block.at / kBlock);
   const NextBlock next(task, kv_head, block.at);
   const int64_t seen = std::min(kBlock, block.rows[block.end - 1].visible - block.at);
-  if (dtype == BELAY_DTYPE_F16 && (kFastHalf || block.end - block.begin <= kTileTokens)) {
-    attend(reinterpret_cast<const Half*>(keys), reinterpret_cast<const Half*>(values), seen, d, block, next,
+  if (dtype == BELAY_DTYPE_Q8_0) {  // always: made to floats first, it would be rounded in other places
+    const auto row_bytes = static_cast<int64_t>(task.keys.row_bytes);
+    attend(Q8Rows{keys, row_bytes}, Q8Rows{values, row_bytes}, seen, d, block, next, scratch);
+  } else if (dtype == BELAY_DTYPE_F16 && (kFastHalf || block.end - block.begin <= kTileTokens)) {
+    const auto* halves = reinterpret_cast<const Half*>(keys);
+    attend(RowsOf<const Half>{halves, d}, reinterpret_cast<const Half*>(values), seen, d, block, next,
            scratch);
   } else {
-    attend(as_floats(keys, dtype, seen * d, scratch.keys), as_floats(values, dtype, seen * d, scratch.values),
-           seen, d, block, next, scratch);
+    const float* floats = as_floats(keys, dtype, seen * d, scratch.keys);
+    attend(RowsOf<const float>{floats, d}, as_floats(values, dtype, seen * d, scratch.values), seen, d, block,
+           next, scratch);
   }
 }
 

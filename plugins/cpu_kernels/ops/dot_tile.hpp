@@ -40,9 +40,9 @@ inline void dot_tile(RowsOf<const Element> w, RowsOf<const float> x, int64_t cou
   }
 }
 
-// The same for 8 rows and kTokens tokens.
-template <int kTokens, class Element>
-inline void dot_rows8_tile(RowsOf<const Element> w, RowsOf<const float> x, int64_t count, RowsOf<float> to) {
+// The same for 8 rows of any kind that has a dot_tile, and kTokens tokens.
+template <int kTokens, class Rows>
+inline void dot_rows8_tile(Rows w, RowsOf<const float> x, int64_t count, RowsOf<float> to) {
   if constexpr (kTokens == 1) {
     dot_tile<8, 1>(w, x, count, to);
   } else {
@@ -52,9 +52,8 @@ inline void dot_rows8_tile(RowsOf<const Element> w, RowsOf<const float> x, int64
 }
 
 // ... and any number of tokens.
-template <class Element>
-inline void dot_rows8(RowsOf<const Element> w, RowsOf<const float> x, int64_t tokens, int64_t count,
-                      RowsOf<float> to) {
+template <class Rows>
+inline void dot_rows8(Rows w, RowsOf<const float> x, int64_t tokens, int64_t count, RowsOf<float> to) {
   int64_t t = 0;
   for (; t + kTileTokens <= tokens; t += kTileTokens)
     dot_rows8_tile<kTileTokens>(w, x.from(t), count, to.from(t));

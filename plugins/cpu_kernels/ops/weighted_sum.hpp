@@ -56,10 +56,11 @@ inline void weighted_rows(const float* weights, int64_t weights_stride, const El
 }
 
 // sums[r] += weights[r] . values for kRows rows over the visible[r] first positions, which may grow with r.
-// What a row does not see is not touched, since the weight 0 does not silence a NaN.
-template <int kRows, class Element>
-inline void visible_rows(const float* weights, int64_t weights_stride, const Element* values,
-                         const int64_t* visible, int64_t d, RowsOf<float> sums) {
+// What a row does not see is not touched, since the weight 0 does not silence a NaN. `values` may be of any
+// kind that has a weighted_rows.
+template <int kRows, class Values>
+inline void visible_rows(const float* weights, int64_t weights_stride, Values values, const int64_t* visible,
+                         int64_t d, RowsOf<float> sums) {
   const int64_t common = visible[0];
   weighted_rows<kRows>(weights, weights_stride, values, 0, common, d, sums);
   for (int r = 1; r < kRows; ++r) {
@@ -70,8 +71,8 @@ inline void visible_rows(const float* weights, int64_t weights_stride, const Ele
 }
 
 // The same for any number of rows.
-template <class Element>
-inline void add_weighted_rows(const float* weights, int64_t weights_stride, const Element* values,
+template <class Values>
+inline void add_weighted_rows(const float* weights, int64_t weights_stride, Values values,
                               const int64_t* visible, int64_t rows, int64_t d, RowsOf<float> sums) {
   const auto add = [&](auto tile, int64_t r) {
     visible_rows<tile>(weights + r * weights_stride, weights_stride, values, visible + r, d, sums.from(r));
