@@ -45,6 +45,7 @@ TokenBytes token_bytes(const models::Decoder& decoder, const memory::LayerPlacem
       (streamed ? bytes.disk : bytes.host) += weight;
     }
   }
+  bytes.ahead = std::min(bytes.disk, layers.ring_bytes);
   return bytes;
 }
 
@@ -53,10 +54,11 @@ Prediction predict(const TokenBytes& bytes, const TierSpeeds& speeds) {
   const auto known = [](std::optional<double> speed) { return speed && *speed > 0; };
   if (!known(speeds.host) || (bytes.disk > 0 && !known(speeds.disk)) || bytes.host + bytes.disk == 0)
     return prediction;
-  const double compute_s = static_cast<double>(bytes.host) / (kPackedShare * *speeds.host) +
-                           static_cast<double>(bytes.disk) / (kStreamedShare * *speeds.host);
+  const double pinned_s = static_cast<double>(bytes.host) / (kPackedShare * *speeds.host);
+  const double streamed_s = static_cast<double>(bytes.disk) / (kStreamedShare * *speeds.host);
   const double disk_s = bytes.disk > 0 ? static_cast<double>(bytes.disk) / *speeds.disk : 0;
-  prediction.tokens_per_s = 1 / std::max(compute_s, disk_s);
+  const double ahead_s = bytes.disk > 0 ? static_cast<double>(bytes.ahead) / *speeds.disk : 0;
+  prediction.tokens_per_s = 1 / (pinned_s + std::max(streamed_s, disk_s - std::min(ahead_s, pinned_s)));
   return prediction;
 }
 

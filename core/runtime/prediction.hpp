@@ -16,8 +16,9 @@ namespace belay::runtime {
 
 // Bytes of weights that one token reads.
 struct TokenBytes {
-  std::uint64_t host = 0;  // that stay in memory
-  std::uint64_t disk = 0;  // that are streamed
+  std::uint64_t host = 0;   // that stay in memory
+  std::uint64_t disk = 0;   // that are streamed
+  std::uint64_t ahead = 0;  // of these, what has room before it is needed
 };
 
 // Bytes a second; nothing when unknown.
@@ -35,8 +36,9 @@ struct Prediction {
 // The matrices of the layers and of the head. Pure.
 [[nodiscard]] TokenBytes token_bytes(const models::Decoder& decoder, const memory::LayerPlacement& layers);
 
-// Reading and computing overlap, so that the slower of the two counts. Weights in memory are computed as fast
-// as they are read, nearly; streamed ones lie in the file's layout and are checked first. Pure.
+// While layers that stay are computed the disk reads ahead what has room, no more; then reading and computing
+// overlap, and the slower of the two counts. Weights in memory are computed as fast as they are read, nearly;
+// streamed ones lie in the file's layout and are checked first. Pure.
 [[nodiscard]] Prediction predict(const TokenBytes& bytes, const TierSpeeds& speeds);
 
 // All threads of the pool read a block that is larger than usual caches; a tenth of a second at most.
