@@ -88,6 +88,7 @@ Result<std::unique_ptr<KvStream>> KvStream::create(const graph::Graph& graph,
   BELAY_TRY_ASSIGN(stream->slot_memory_, memory::KvCache::create(with(shape, kSlots, shape.positions)));
   BELAY_TRY_ASSIGN(stream->tail_memory_, memory::KvCache::create(with(shape, shape.layers, BELAY_KV_BLOCK)));
   stream->blocks_ = stream->slot_memory_.capacity() / BELAY_KV_BLOCK;
+  stream->capacity_ = (content.positions + BELAY_KV_BLOCK - 1) / BELAY_KV_BLOCK * BELAY_KV_BLOCK;
   stream->hashes_.resize(stream->layers_ * stream->strips_ * stream->blocks_);
   stream->seen_.resize(stream->strips_ * stream->blocks_);
   stream->extents_.resize(stream->strips_);

@@ -68,7 +68,8 @@ class KvStream {
   // Views of one layer's slot; a layer has one for good.
   [[nodiscard]] belay_tensor_t keys(std::uint32_t layer) { return slot_memory_.keys(layer % kSlots); }
   [[nodiscard]] belay_tensor_t values(std::uint32_t layer) { return slot_memory_.values(layer % kSlots); }
-  [[nodiscard]] std::uint64_t capacity() const { return slot_memory_.capacity(); }
+  // As of a KvCache of the same shape, whatever more there is room for.
+  [[nodiscard]] std::uint64_t capacity() const { return capacity_; }
 
   // Before a node runs: if it is the first of its layer that touches the cache, all positions before the step
   // are there until release(). The step may begin before the end of what was seen: that forgets the rest.
@@ -127,9 +128,10 @@ class KvStream {
   Parts parts_;
   std::uint32_t layers_;
   std::uint64_t strips_;
-  std::uint64_t row_bytes_;      // of one position in a strip
-  std::uint64_t block_bytes_;    // of BELAY_KV_BLOCK positions
-  std::uint64_t blocks_ = 0;     // of a strip
+  std::uint64_t row_bytes_;    // of one position in a strip
+  std::uint64_t block_bytes_;  // of BELAY_KV_BLOCK positions
+  std::uint64_t blocks_ = 0;   // of a strip
+  std::uint64_t capacity_ = 0;
   std::vector<Touch> touches_;   // for each node
   memory::KvCache slot_memory_;  // of kSlots layers
   memory::KvCache tail_memory_;  // of all layers, one block each

@@ -13,7 +13,7 @@ using namespace belay;  // NOLINT(google-build-using-namespace)
 
 namespace {
 
-constexpr std::uint64_t kContext = 2048;
+constexpr std::uint64_t kContext = 2100;  // which is no whole number of anything
 constexpr std::uint32_t kVocab = 320;
 
 // Many layers, so that two of them are little.
@@ -107,6 +107,7 @@ void check(const Case& c) {
   const runtime::MemoryUse& planned = plan(spilled).use;
   CHECK(planned.total() - planned.packed_bytes <= *spec.memory_limit);  // what is packed was asked later
   CHECK((plan(spilled).layers.streamed_bytes > 0) == c.streams_weights);
+  CHECK(spilled.session().capacity() == resident.session().capacity());
   check_same(resident, spilled, std::min<std::uint64_t>(plan(spilled).chunk, 150), 6);
   const runtime::KvUse* use = spilled.session().spilled();
   REQUIRE(use != nullptr);
