@@ -49,7 +49,7 @@ runtime::PlanOptions plan_options(const Workbench& bench, const Needs& needs) {
   runtime::PlanOptions options;
   options.context = bench.settings.context.value_or(needs.context);
   options.image_patches = needs.image_patches;
-  options.save_memory = bench.settings.balance == "memory";
+  options.save_memory = bench.policy.balance == resolver::Balance::kMemory;
   if (!bench.settings.hardware && !needs.shares_process)
     options.program_bytes = monitoring::rss_bytes().value_or(0) + kGrowth;
   if (bench.settings.hardware && !bench.profile.gpus.empty()) {

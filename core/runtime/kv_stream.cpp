@@ -170,7 +170,7 @@ void KvStream::start(std::uint32_t layer, std::uint64_t position) {
   for (std::uint64_t strip = 0; strip < strips_; ++strip) {
     const std::span<std::byte> to = in_slot(layer, strip, 0, slot.blocks);
     // Up to a whole block of the disk, which may be some of the next block of the cache: it is not there yet.
-    const std::uint64_t bytes = CheckedU64(to.size()).align_up(disk_block_bytes_).value().value_or(to.size());
+    const std::uint64_t bytes = (to.size() + disk_block_bytes_ - 1) / disk_block_bytes_ * disk_block_bytes_;
     extents_[strip] = {block_index(layer, strip, 0) * block_bytes_, bytes, to.data()};
   }
   slot.read.start(*parts_.storage, *plugin_file_, extents_);

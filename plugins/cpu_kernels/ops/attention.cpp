@@ -3,11 +3,11 @@
 // computed by itself in the order of the positions, so units of any size give the same bits.
 #include "plugins/cpu_kernels/ops/attention.hpp"
 
+#include "plugins/cpu_kernels/ops/attention_q8.hpp"
 #include "plugins/cpu_kernels/ops/ops.hpp"
 #include "plugins/cpu_kernels/simd/simd.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <memory>
 #include <numbers>
 
@@ -121,13 +121,11 @@ sdk::KernelPtr bind(sdk::Host host, const belay_op_t& op) {
 
 // Rows of whole blocks of Q8_0, which lie side by side.
 void q8_as_floats(const uint8_t* block, int64_t elements, float* out) {
-  for (int64_t i = 0; i < elements; i += 32, block += 34) {
-    uint16_t half = 0;
-    std::memcpy(&half, block, 2);
-    const F32 scale = splat(half_to_float(half));
-    const auto* q = reinterpret_cast<const int8_t*>(block + 2);
+  for (int64_t i = 0; i < elements; i += Q8Rows::kBlock, block += Q8Rows::kBlockBytes) {
+    const F32 scale = splat(block_scale(block));
+    const int8_t* q = block_quants(block);
 #pragma GCC unroll 8
-    for (int k = 0; k < 32; k += kLanes) store(load_i8_as_f32(q + k) * scale, out + i + k);
+    for (int k = 0; k < Q8Rows::kBlock; k += kLanes) store(load_i8_as_f32(q + k) * scale, out + i + k);
   }
 }
 
