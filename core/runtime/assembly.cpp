@@ -164,9 +164,10 @@ Prediction Assembly::predict() {
     const models::MadeWeight* made = file_.made().find(weight.name);
     const auto place = file_.place_of(made != nullptr ? made->source.data : weight.data);
     constexpr std::uint64_t kMeasured = std::uint64_t{256} << 20U;
-    if (place)
-      speeds.disk =
-          measure_disk(*storage_, place->file, place->offset, std::min(layers.streamed_bytes, kMeasured));
+    if (place) {
+      const std::uint64_t bytes = std::min(layers.streamed_bytes, kMeasured);
+      speeds.disk = measure_disk(*storage_, {place->file, place->offset, bytes, layers.ring_bytes}, *pool_);
+    }
   }
   return runtime::predict(token_bytes(model_.decoder, layers), speeds);
 }

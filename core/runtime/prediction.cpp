@@ -1,7 +1,9 @@
 #include "core/runtime/prediction.hpp"
 
 #include "core/base/format.hpp"
+#include "core/base/xxh3.hpp"
 #include "core/memory/buffer.hpp"
+#include "core/memory/tile_hashes.hpp"
 #include "core/runtime/weight_stream.hpp"
 
 #include <algorithm>
@@ -22,7 +24,7 @@ constexpr double kStreamedShare = 0.35;
 
 constexpr std::uint64_t kHostBlockBytes = std::uint64_t{96} << 20U;
 constexpr int kHostRounds = 3;
-constexpr std::uint64_t kReadBytes = std::uint64_t{8} << 20U;  // of one read in flight; all are
+constexpr std::uint64_t kReadBytes = std::uint64_t{8} << 20U;  // of one read from the disk
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -30,6 +32,21 @@ double seconds_since(Clock::time_point start) {
 
 std::uint64_t sum(std::span<const std::uint64_t> numbers) {
   return std::accumulate(numbers.begin(), numbers.end(), std::uint64_t{0});
+}
+
+// What a step does with bytes that arrived, as far as the disk's driver notices: all threads hash them, and
+// then take about as long for the products, here with a second hash.
+void use(std::span<const std::byte> bytes, threading::Pool& pool) {
+  constexpr std::uint64_t kTile = memory::TileHashes::kTileBytes;
+  pool.parallel_for(
+      bytes.size() / kTile, 1,
+      [](void* user, std::uint64_t begin, std::uint64_t end, std::uint32_t) {
+        const auto& all = *static_cast<const std::span<const std::byte>*>(user);
+        for (std::uint64_t tile = begin; tile < end; ++tile) {
+          for (int round = 0; round < 2; ++round) (void)xxh3(all.subspan(tile * kTile, kTile));
+        }
+      },
+      &bytes);
 }
 
 }  // namespace
@@ -89,28 +106,39 @@ std::optional<double> measure_host(threading::Pool& pool) {
   return sum(work.sums) != 0 ? std::optional(best) : std::nullopt;
 }
 
-std::optional<double> measure_disk(dispatch::Storage& storage, const std::filesystem::path& file,
-                                   std::uint64_t offset, std::uint64_t bytes) {
+std::optional<double> measure_disk(dispatch::Storage& storage, const DiskTrial& trial,
+                                   threading::Pool& pool) {
   constexpr std::uint64_t kBlock = WeightStream::kBlockBytes;
-  offset -= offset % kBlock;
-  bytes -= bytes % kBlock;
-  auto buffer = memory::Buffer::allocate(bytes, "a measurement", memory::Pages::kLarge);
+  const std::uint64_t offset = trial.offset - trial.offset % kBlock;
+  const std::size_t reads = trial.bytes / kReadBytes;
+  const std::size_t slots = std::min(std::max<std::size_t>(trial.ring_bytes / kReadBytes, 1), reads);
+  if (slots == 0) return std::nullopt;
+  auto ring = memory::Buffer::allocate(slots * kReadBytes, "a measurement", memory::Pages::kLarge);
   dispatch::StorageFile::Info info;
-  auto opened = storage.open(std::filesystem::absolute(file), kBlock, info);
-  if (!buffer.ok() || !opened.ok()) return std::nullopt;
-  std::fill_n(buffer->data(), buffer->size(), std::byte{1});  // pages that are there, as the ring's are
-  storage.prepare({buffer->data(), buffer->size()});
+  auto opened = storage.open(std::filesystem::absolute(trial.file), kBlock, info);
+  if (!ring.ok() || !opened.ok()) return std::nullopt;
+  std::fill_n(ring->data(), ring->size(), std::byte{1});  // pages that are there, as the stream's are
+  storage.prepare({ring->data(), ring->size()});
   const auto measure = [&]() -> std::optional<double> {
+    std::vector<std::optional<dispatch::StorageRead>> in_flight(slots);
+    const auto slot = [&](std::size_t read) {
+      return std::span(ring->data() + read % slots * kReadBytes, kReadBytes);
+    };
+    const auto begin = [&](std::size_t read) {
+      const belay_extent_t extent = {offset + read * kReadBytes, kReadBytes, slot(read).data()};
+      in_flight[read % slots].reset();
+      return opened->read({&extent, 1}, in_flight[read % slots]);
+    };
     const auto start = Clock::now();
-    std::vector<std::optional<dispatch::StorageRead>> reads(bytes / kReadBytes);
-    for (std::size_t i = 0; i < reads.size(); ++i) {
-      const belay_extent_t extent = {offset + i * kReadBytes, kReadBytes, buffer->data() + i * kReadBytes};
-      if (opened->read({&extent, 1}, reads[i])) return std::nullopt;
+    for (std::size_t read = 0; read < slots; ++read) {
+      if (begin(read)) return std::nullopt;
     }
-    for (auto& read : reads) {
-      if (read->wait(0)) return std::nullopt;
+    for (std::size_t read = 0; read < reads; ++read) {
+      if (in_flight[read % slots]->wait(0)) return std::nullopt;
+      use(slot(read), pool);
+      if (read + slots < reads && begin(read + slots)) return std::nullopt;
     }
-    return static_cast<double>(reads.size() * kReadBytes) / seconds_since(start);
+    return static_cast<double>(reads * kReadBytes) / seconds_since(start);
   };
   const auto speed = measure();
   storage.prepare({});
