@@ -273,7 +273,7 @@ bool Dispatcher::has_weight_at(std::size_t index, graph::Home home) const {
 bool Dispatcher::is_to_pack(std::size_t index, const belay_packed_t& form) const {
   if (form.layout == BELAY_LAYOUT_ROW || has_weight_at(index, graph::Home::kRing)) return false;
   if (form.optional == 0 || pack_ == Pack::kAll) return true;
-  return !has_weight_at(index, graph::Home::kMemory);
+  return graph_.weights[graph_.nodes[index].weights[0]].home != graph::Home::kMemory;  // a bias may be
 }
 
 // Fills link.packed when the plugin wants a layout of its own.

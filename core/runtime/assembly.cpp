@@ -123,9 +123,11 @@ Status Assembly::size_memory(const PlanOptions& wanted) {
   const MemoryPlan& first = engine_->plan().memory;
   MemoryUse use = first.whole;
   use.packed_bytes = engine_->workspace_bytes();
+  if (wanted.memory_limit) use.packed_bytes += FilePieces::bytes_of_step(model_.decoder.body, first.chunk);
   PlanOptions options = wanted;
   if (const auto& device = engine_->plan().device) make_room(*device, use, options);
   BELAY_TRY_ASSIGN(MemoryPlan sized, plan_memory(model_, use, first.context, options));
+  counts_memory_ = (wanted.memory_limit && wanted.limit_is_set) || sized.layers.streamed_bytes > 0;
   engine_->resize(std::move(sized));
   return {};
 }

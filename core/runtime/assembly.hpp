@@ -80,6 +80,7 @@ class Assembly {
   Status size_memory(const PlanOptions& wanted);
   void prepare_streaming(const AssemblyOptions& options);
   Status make_weights();
+  Status read_by_the_piece();
   Status note_unkept(const std::string& trouble);
   [[nodiscard]] std::unique_ptr<registry::HostServices> make_services(const hardware::Profile& profile,
                                                                       const AssemblyOptions& options) const;
@@ -87,6 +88,7 @@ class Assembly {
   registry::Registry& registry_;
   models::ModelFile file_;
   MakingOptions making_;
+  bool counts_memory_ = false;                         // by a limit, or because not all has a place there
   std::optional<models::VisionBlocks> vision_blocks_;  // of file_
   models::Model model_;
   std::unique_ptr<threading::Pool> pool_;

@@ -33,7 +33,18 @@ std::set<std::string, std::less<>> names_of_streamed(const graph::Graph& body,
 
 Status Assembly::bind() {
   if (!file_.made().empty()) BELAY_TRY(make_weights());
+  if (counts_memory_) BELAY_TRY(read_by_the_piece());
   return engine_->bind();
+}
+
+Status Assembly::read_by_the_piece() {
+  FilePieces pieces;
+  BELAY_TRY(pieces.copy_small(model_.decoder.body, file_));
+  BELAY_TRY(pieces.copy_small(model_.decoder.head, file_));
+  if (model_.vision) BELAY_TRY(pieces.copy_small(model_.vision->graph, file_));
+  if (!engine_->embeds_on_a_device()) BELAY_TRY(pieces.embed_by_rows(model_.decoder.body, file_));
+  engine_->read_by_the_piece(std::move(pieces));
+  return {};
 }
 
 Status Assembly::make_weights() {

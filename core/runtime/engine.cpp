@@ -94,6 +94,13 @@ void Engine::stream(std::unique_ptr<WeightStream> weights, Relief relief) {
   relief_ = std::move(relief);
 }
 
+bool Engine::embeds_on_a_device() const {
+  const auto& nodes = model_.decoder.body.nodes;
+  const auto embed = std::ranges::find(nodes, graph::Op::kEmbed, &graph::Node::op);
+  return embed != nodes.end() &&
+         body_.head(static_cast<std::size_t>(embed - nodes.begin()))->device() != nullptr;
+}
+
 std::uint64_t Engine::workspace_bytes() {
   return body_.workspace_bytes(plan_.memory.chunk) + head_.workspace_bytes(kHeadRows);
 }
@@ -158,6 +165,7 @@ SessionOptions Engine::session_options() {
   options.cache = plan_.memory.cache;
   options.trace = trace_;
   options.weights = weights_.get();
+  options.pieces = pieces_ ? &*pieces_ : nullptr;
   options.spill = spill_ ? &*spill_ : nullptr;
   options.before_step = [this] { return relieve(); };
   return options;

@@ -38,6 +38,9 @@ class Engine {
     std::uint64_t keep_free = 0;  // 0: nobody looks
   };
   void stream(std::unique_ptr<WeightStream> weights, Relief relief);
+  // What the graphs read of the model's file by the piece; before bind().
+  void read_by_the_piece(FilePieces pieces) { pieces_.emplace(std::move(pieces)); }
+  [[nodiscard]] bool embeds_on_a_device() const;
   // Sessions keep their KV cache in a file there.
   void spill(KvStream::Parts parts) { spill_.emplace(std::move(parts)); }
   // What both graphs need beside what the plan knows, and the plan that knows it; before bind().
@@ -83,6 +86,7 @@ class Engine {
   std::vector<std::unique_ptr<dispatch::Backend>> backends_;
   dispatch::FallbackLog fallbacks_;
   std::unique_ptr<WeightStream> weights_;  // what the body's kernels are bound to; may stream none
+  std::optional<FilePieces> pieces_;
   std::optional<KvStream::Parts> spill_;
   Relief relief_;
   std::chrono::steady_clock::time_point looked_;

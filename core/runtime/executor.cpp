@@ -79,6 +79,7 @@ Result<Executor> Executor::create(const graph::Graph& graph, dispatch::Dispatche
                                   std::uint64_t max_tokens, const Memory& memory, const Stop& stop) {
   Executor executor(graph, dispatcher, stop);
   executor.weights_ = memory.weights;
+  executor.pieces_ = memory.pieces;
   executor.spilled_ = memory.spilled;
   BELAY_TRY(executor.lay_out_values(memory, max_tokens));
   executor.calls_ = dispatch::Calls(graph, executor.tensors_);
@@ -211,9 +212,11 @@ Status Executor::run_node(std::size_t index, std::uint64_t position) {
   belay_run_t& run = calls_.of(index);
   run.position = position;
   if (weights_ != nullptr) BELAY_TRY(weights_->acquire(index, *stop_));
+  if (pieces_ != nullptr) BELAY_TRY(pieces_->acquire(index, *run.inputs[0]));
   if (spilled_ != nullptr) BELAY_TRY(spilled_->acquire(index, {position, tokens_}, *stop_));
   BELAY_TRY(dispatcher_->run(index, run, residence_.get()));
   if (spilled_ != nullptr) BELAY_TRY(spilled_->release(index));
+  if (pieces_ != nullptr) pieces_->release(index);
   if (weights_ != nullptr) weights_->release(index);
   return {};
 }

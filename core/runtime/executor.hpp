@@ -7,6 +7,7 @@
 #include "core/graph/graph.hpp"
 #include "core/memory/buffer.hpp"
 #include "core/memory/kv_cache.hpp"
+#include "core/runtime/file_pieces.hpp"
 #include "core/runtime/kv_stream.hpp"
 #include "core/runtime/stop.hpp"
 #include "core/runtime/weight_stream.hpp"
@@ -25,11 +26,12 @@ namespace belay::runtime {
 class Executor {
  public:
   // What a graph may need besides: with attention `cache`, or `spilled` when it has no place in memory;
-  // `weights` when some are streamed.
+  // `weights` when some are streamed, `pieces` when it reads its file by the piece.
   struct Memory {
     memory::KvCache* cache = nullptr;
     KvStream* spilled = nullptr;
     WeightStream* weights = nullptr;
+    FilePieces* pieces = nullptr;
   };
   // Where results are to be after a run. Those that stay where they are are not looked at.
   enum class Outputs { kOnHost, kAnywhere };
@@ -81,6 +83,7 @@ class Executor {
   dispatch::Dispatcher* dispatcher_;
   const Stop* stop_;
   WeightStream* weights_ = nullptr;
+  FilePieces* pieces_ = nullptr;
   KvStream* spilled_ = nullptr;
   memory::Buffer scratch_;
   std::vector<belay_tensor_t> tensors_;             // one for each value, in host memory

@@ -16,9 +16,10 @@ Result<std::unique_ptr<Session>> Session::create(const models::Decoder& decoder,
                                                  const SessionOptions& options, const Stop& stop) {
   std::unique_ptr<Session> session(new Session(decoder, pool, options));
   BELAY_TRY(session->make_cache(options));
-  BELAY_TRY_ASSIGN(session->body_,
-                   Executor::create(decoder.body, body, options.chunk,
-                                    {&session->cache_, session->spilled_.get(), options.weights}, stop));
+  BELAY_TRY_ASSIGN(
+      session->body_,
+      Executor::create(decoder.body, body, options.chunk,
+                       {&session->cache_, session->spilled_.get(), options.weights, options.pieces}, stop));
   BELAY_TRY_ASSIGN(session->head_, Executor::create(decoder.head, head, kHeadRows, {}, stop));
   BELAY_TRY(session->make_room());
   if (session->body_->uses_devices()) {

@@ -22,6 +22,7 @@ struct SessionOptions {
   DType cache = DType::kF32;
   monitoring::Trace* trace = nullptr;        // gets a span for every step
   WeightStream* weights = nullptr;           // of the body, when some may be streamed
+  FilePieces* pieces = nullptr;              // of the body, when it reads its file by the piece
   const KvStream::Parts* spill = nullptr;    // for a KV cache that has no place in memory
   std::function<Status()> before_step = {};  // may move weights
 };
