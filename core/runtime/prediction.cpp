@@ -109,14 +109,16 @@ std::optional<double> measure_host(threading::Pool& pool) {
 std::optional<double> measure_disk(dispatch::Storage& storage, const DiskTrial& trial,
                                    threading::Pool& pool) {
   constexpr std::uint64_t kBlock = WeightStream::kBlockBytes;
-  const std::uint64_t offset = trial.offset - trial.offset % kBlock;
-  const std::size_t reads = trial.bytes / kReadBytes;
-  const std::size_t slots = std::min(std::max<std::size_t>(trial.ring_bytes / kReadBytes, 1), reads);
-  if (slots == 0) return std::nullopt;
-  auto ring = memory::Buffer::allocate(slots * kReadBytes, "a measurement", memory::Pages::kLarge);
   dispatch::StorageFile::Info info;
   auto opened = storage.open(std::filesystem::absolute(trial.file), kBlock, info);
-  if (!ring.ok() || !opened.ok()) return std::nullopt;
+  if (!opened.ok()) return std::nullopt;
+  const std::size_t reads = std::min(trial.bytes, info.file_bytes) / kReadBytes;
+  const std::size_t slots = std::min(std::max<std::size_t>(trial.ring_bytes / kReadBytes, 1), reads);
+  // Layers do not lie in their order: what is read may have to begin before the first that is streamed.
+  std::uint64_t offset = std::min(trial.offset, info.file_bytes - reads * kReadBytes);
+  offset -= offset % kBlock;
+  auto ring = memory::Buffer::allocate(slots * kReadBytes, "a measurement", memory::Pages::kLarge);
+  if (slots == 0 || !ring.ok()) return std::nullopt;
   std::fill_n(ring->data(), ring->size(), std::byte{1});  // pages that are there, as the stream's are
   storage.prepare({ring->data(), ring->size()});
   const auto measure = [&]() -> std::optional<double> {

@@ -1,11 +1,70 @@
-// The arithmetic of a predicted speed.
+// The arithmetic of a predicted speed, and what is read of a file to measure its disk.
 #include "core/runtime/prediction.hpp"
 
 #include "tests/support/doctest.hpp"
 
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+
 using belay::runtime::predict;
 
+// A disk that is as fast as it is empty: reads are counted, and nothing arrives.
+struct belay_file_t {};
+struct belay_read_t {};
+
 namespace {
+
+constexpr std::uint64_t kFileBytes = (std::uint64_t{20} << 20U) + 12345;
+
+struct Reads {
+  std::uint64_t count = 0;
+  std::uint64_t in_flight = 0;
+  std::uint64_t most_in_flight = 0;
+  std::uint64_t end = 0;  // of the last byte
+} reads;                  // of the test that runs: the ABI's functions have no other way to it
+
+belay_storage_t empty_disk() {
+  belay_storage_t table = {};
+  table.struct_size = sizeof table;
+  table.file_open = [](belay_instance_t*, belay_str_t, belay_file_t** file, belay_error_t*) {
+    *file = new belay_file_t;
+    return belay_status_t{BELAY_OK};
+  };
+  table.file_close = [](belay_file_t* file) { delete file; };
+  table.info = [](const belay_file_t*, belay_storage_info_t* info, belay_error_t*) {
+    info->file_bytes = kFileBytes;
+    info->block_bytes = 4096;
+    info->method = BELAY_STR("empty");
+    return belay_status_t{BELAY_OK};
+  };
+  table.read = [](belay_file_t*, const belay_extent_t* extent, std::uint64_t, belay_read_t** read,
+                  belay_error_t*) {
+    CHECK(extent->offset % 4096 == 0);
+    ++reads.count;
+    reads.most_in_flight = std::max(reads.most_in_flight, ++reads.in_flight);
+    reads.end = std::max(reads.end, extent->offset + extent->bytes);
+    *read = new belay_read_t;
+    return belay_status_t{BELAY_OK};
+  };
+  table.read_sync = [](belay_read_t*, std::uint64_t, belay_error_t*) { return belay_status_t{BELAY_OK}; };
+  table.read_end = [](belay_read_t* read) {
+    --reads.in_flight;
+    delete read;
+  };
+  table.prepare = [](belay_instance_t*, void*, std::uint64_t, belay_error_t*) {
+    return belay_status_t{BELAY_OK};
+  };
+  return table;
+}
+
+std::optional<double> measure(std::uint64_t offset, std::uint64_t bytes, std::uint64_t ring_bytes) {
+  reads = {};
+  const belay_storage_t table = empty_disk();
+  belay::dispatch::Storage storage("empty", [&] { return belay::dispatch::StorageTable{&table, nullptr}; });
+  belay::threading::Pool pool({.threads = 2, .pin = false});
+  return belay::runtime::measure_disk(storage, {"some.gguf", offset, bytes, ring_bytes}, pool);
+}
 
 constexpr double kHost = 20e9;
 constexpr double kDisk = 2e9;
@@ -34,6 +93,24 @@ TEST_CASE("the disk is busy while layers that stay are computed, for as long as 
   CHECK(nothing_ahead == doctest::Approx(pinned + 4e8 / kDisk));
   CHECK(seconds({host, 400'000'000, 50'000'000}) == doctest::Approx(nothing_ahead - 5e7 / kDisk));
   CHECK(seconds({host, 400'000'000, 400'000'000}) == doctest::Approx(nothing_ahead - pinned));
+}
+
+TEST_CASE("a disk is measured through a ring of the plan's size, and never behind the end of the file") {
+  constexpr std::uint64_t kMiB = std::uint64_t{1} << 20U;
+  CHECK(measure(5000, 16 * kMiB, 8 * kMiB).value_or(0) > 0);
+  CHECK(reads.count == 2);
+  CHECK(reads.most_in_flight == 1);
+  CHECK(reads.in_flight == 0);
+
+  CHECK(measure(kFileBytes - 100, 16 * kMiB, 64 * kMiB).value_or(0) > 0);  // where a layer's matrix may lie
+  CHECK(reads.count == 2);
+  CHECK(reads.most_in_flight == 2);
+  CHECK(reads.end <= kFileBytes);
+
+  CHECK(measure(0, 1000 * kMiB, 16 * kMiB).value_or(0) > 0);
+  CHECK(reads.end <= kFileBytes);
+  CHECK_FALSE(measure(0, kMiB, 16 * kMiB));  // too little to measure
+  CHECK(reads.count == 0);
 }
 
 TEST_CASE("nothing is predicted from speeds that are not known") {
