@@ -49,6 +49,7 @@ runtime::PlanOptions plan_options(const Workbench& bench, const Needs& needs) {
   runtime::PlanOptions options;
   options.context = bench.settings.context.value_or(needs.context);
   options.image_patches = needs.image_patches;
+  options.head_rows = needs.head_rows;
   options.save_memory = bench.policy.balance == resolver::Balance::kMemory;
   if (!bench.settings.hardware && !needs.shares_process)
     options.program_bytes = monitoring::rss_bytes().value_or(0) + kGrowth;

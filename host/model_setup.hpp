@@ -19,6 +19,7 @@ struct Needs {
   std::uint64_t context = 0;        // positions; 0: as the settings or the model say
   std::uint64_t image_patches = 0;  // of the largest image; 0: none
   bool shares_process = false;      // with another model: then the program itself is not counted
+  std::uint64_t head_rows = 1;      // of logits at once
 };
 
 [[nodiscard]] runtime::PlanOptions plan_options(const Workbench& bench, const Needs& needs);

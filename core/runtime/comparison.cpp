@@ -11,8 +11,8 @@ constexpr std::uint64_t kMostKeptBytes = std::uint64_t{64} << 20U;
 
 // Tokens of a piece: whole steps of the head, and no more than one of the body.
 std::uint64_t piece_rows(std::uint64_t vocab_size) {
-  const std::uint64_t steps = kMostKeptBytes / (vocab_size * sizeof(float) * kHeadRows);
-  return std::clamp(kHeadRows * steps, kHeadRows, kMostChunk);
+  const std::uint64_t steps = kMostKeptBytes / (vocab_size * sizeof(float) * kMostHeadRows);
+  return std::clamp(kMostHeadRows * steps, kMostHeadRows, kMostChunk);
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 #include "core/base/format.hpp"
 #include "core/memory/kv_cache.hpp"
 #include "core/runtime/executor.hpp"
-#include "core/runtime/session.hpp"
+#include "core/runtime/memory_plan.hpp"
 
 #include <algorithm>
 
@@ -26,7 +26,7 @@ class Placing {
     use_.free_bytes = offer.free_bytes;
     use_.chunk = request.chunk;
     use_.scratch_bytes = kWithWorkspace * (runtime::scratch_bytes(model_.decoder.body, use_.chunk) +
-                                           runtime::scratch_bytes(model_.decoder.head, kHeadRows));
+                                           runtime::scratch_bytes(model_.decoder.head, kMostHeadRows));
     const models::DecoderConfig& config = model.decoder.config;
     layer_kv_bytes_ =
         memory::kv_cache_bytes({1, config.n_kv_heads, config.head_dim, request.context, model.decoder.cache})

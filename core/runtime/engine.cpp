@@ -102,7 +102,7 @@ bool Engine::embeds_on_a_device() const {
 }
 
 std::uint64_t Engine::workspace_bytes() {
-  return body_.workspace_bytes(plan_.memory.chunk) + head_.workspace_bytes(kHeadRows);
+  return body_.workspace_bytes(plan_.memory.chunk) + head_.workspace_bytes(plan_.memory.head_rows);
 }
 
 Status Engine::bind() {
@@ -116,7 +116,7 @@ Status Engine::bind() {
   const auto pack =
       plan_.memory.may_pack_made ? dispatch::Dispatcher::Pack::kAll : dispatch::Dispatcher::Pack::kFromFiles;
   // The head first: its matrix is the largest, and nothing else has its memory yet.
-  BELAY_TRY(head_.bind(kHeadRows, pack));
+  BELAY_TRY(head_.bind(plan_.memory.head_rows, pack));
   BELAY_TRY(body_.bind(plan_.memory.chunk, pack));
   plan_.memory.use.packed_bytes = body_.bytes() + head_.bytes();
   return {};
@@ -162,6 +162,7 @@ SessionOptions Engine::session_options() {
   SessionOptions options;
   options.context = plan_.memory.context;
   options.chunk = plan_.memory.chunk;
+  options.head_rows = plan_.memory.head_rows;
   options.cache = plan_.memory.cache;
   options.trace = trace_;
   options.weights = weights_.get();

@@ -55,6 +55,7 @@ class Fit {
   Fit(const models::Model& model, const MemoryUse& use, std::uint64_t context, const MemoryOptions& options)
       : model_(model), options_(options), layers_(layer_bytes(model.decoder, options.device_layers)) {
     plan_.context = context;
+    plan_.head_rows = options.head_rows;
     plan_.cache = model.decoder.cache;
     plan_.whole = plan_.use = use;
     if (options.may_stream) plan_.layer_bytes = layers_;
@@ -135,10 +136,11 @@ class Fit {
   // Image features, and scratch of both graphs. An image cannot be shrunk: it is encoded whole.
   void set_chunk(std::uint64_t chunk) {
     const models::DecoderConfig& config = model_.decoder.config;
-    const std::uint64_t image_levels = config.takes_images ? std::uint64_t{1} + config.n_deepstack : 0;
+    const bool sees_images = config.takes_images && options_.image_patches > 0;  // else their rows stay zero
+    const std::uint64_t image_levels = sees_images ? std::uint64_t{1} + config.n_deepstack : 0;
     plan_.chunk = chunk;
     plan_.use.scratch_bytes = scratch_bytes(model_.decoder.body, chunk) +
-                              scratch_bytes(model_.decoder.head, kHeadRows) +
+                              scratch_bytes(model_.decoder.head, plan_.head_rows) +
                               image_levels * chunk * config.width * sizeof(float) + image_bytes_;
   }
 

@@ -17,6 +17,8 @@ namespace belay::runtime {
 
 inline constexpr std::uint64_t kMostChunk = 512;  // tokens of one prefill step
 inline constexpr std::uint64_t kLeastChunk = 16;  // below this, a smaller chunk saves no memory worth having
+// Most rows of logits computed at once; a row is as wide as the vocabulary.
+inline constexpr std::uint64_t kMostHeadRows = 16;
 
 struct MemoryOptions {
   std::uint64_t image_patches = 0;            // of the largest image that is to be encoded; 0: none
@@ -26,6 +28,7 @@ struct MemoryOptions {
   bool may_stream = false;                    // what does not fit may be read while the model runs
   bool save_memory = false;                   // then rather a smaller step than fewer layers in memory
   std::uint64_t most_chunk = kMostChunk;      // tokens of a step
+  std::uint64_t head_rows = 1;                // of logits at once: more where those of every token are wanted
   std::size_t device_layers = 0;              // the first ones, which take no memory here
 };
 
@@ -46,6 +49,7 @@ struct MemoryUse {
 struct MemoryPlan {
   std::uint64_t context = 0;
   std::uint64_t chunk = kMostChunk;  // tokens of a step at most
+  std::uint64_t head_rows = 1;       // of logits at once
   DType cache = DType::kF32;
   MemoryUse whole;  // what it was made of: everything in memory, no scratch yet
   MemoryUse use;

@@ -20,7 +20,7 @@ Result<std::unique_ptr<Session>> Session::create(const models::Decoder& decoder,
       session->body_,
       Executor::create(decoder.body, body, options.chunk,
                        {&session->cache_, session->spilled_.get(), options.weights, options.pieces}, stop));
-  BELAY_TRY_ASSIGN(session->head_, Executor::create(decoder.head, head, kHeadRows, {}, stop));
+  BELAY_TRY_ASSIGN(session->head_, Executor::create(decoder.head, head, options.head_rows, {}, stop));
   BELAY_TRY(session->make_room());
   if (session->body_->uses_devices()) {
     session->seen_.tokens.reserve(session->capacity());
@@ -275,12 +275,12 @@ void Session::rewind(std::uint64_t position) {
   seen_.images.resize(std::min(seen_.images.size(), images_.size()));
 }
 
-// Every row of the step, in order; kHeadRows of them are computed at once.
+// Every row of the step, in order; head_rows_ of them are computed at once.
 Status Session::hand_out_logits(std::uint64_t tokens, const LogitsSink& sink) {
   const std::uint64_t vocab = decoder_.config.vocab_size;
   for (std::uint64_t row = 0; row < tokens; ++row) {
-    const std::uint64_t place = row % kHeadRows;
-    if (place == 0) BELAY_TRY(compute_logits(row, std::min<std::uint64_t>(kHeadRows, tokens - row)));
+    const std::uint64_t place = row % head_rows_;
+    if (place == 0) BELAY_TRY(compute_logits(row, std::min(head_rows_, tokens - row)));
     BELAY_TRY(sink(position_ + row, head_->output().subspan(place * vocab, vocab)));
   }
   return {};

@@ -17,8 +17,9 @@
 namespace belay::runtime {
 
 struct SessionOptions {
-  std::uint64_t context = 0;  // positions that the cache has room for
-  std::uint64_t chunk = 512;  // most tokens of one step
+  std::uint64_t context = 0;    // positions that the cache has room for
+  std::uint64_t chunk = 512;    // most tokens of one step
+  std::uint64_t head_rows = 1;  // of logits at once
   DType cache = DType::kF32;
   monitoring::Trace* trace = nullptr;        // gets a span for every step
   WeightStream* weights = nullptr;           // of the body, when some may be streamed
@@ -26,9 +27,6 @@ struct SessionOptions {
   const KvStream::Parts* spill = nullptr;    // for a KV cache that has no place in memory
   std::function<Status()> before_step = {};  // may move weights
 };
-
-// Most rows of logits computed at once; a row is as wide as the vocabulary.
-inline constexpr std::uint64_t kHeadRows = 16;
 
 // Called with the logits behind one position. Valid during the call.
 using LogitsSink = std::function<Status(std::uint64_t position, std::span<const float> logits)>;
@@ -90,6 +88,7 @@ class Session {
       : decoder_(decoder),
         pool_(pool),
         chunk_(options.chunk),
+        head_rows_(options.head_rows),
         trace_(options.trace),
         weights_(options.weights),
         before_step_(options.before_step) {}
@@ -118,6 +117,7 @@ class Session {
   memory::KvCache cache_;              // empty when it is
   std::unique_ptr<KvStream> spilled_;  // to the disk
   std::uint64_t chunk_;
+  std::uint64_t head_rows_;
   monitoring::Trace* trace_;
   WeightStream* weights_;
   std::function<Status()> before_step_;

@@ -50,7 +50,8 @@ class Side {
               const runtime::Stop& stop) {
     bench_.settings.context = context;
     bench_.settings.memory_limit = limit;
-    auto assembled = assemble(bench_, std::move(file), {.shares_process = true}, {});
+    auto assembled =
+        assemble(bench_, std::move(file), {.shares_process = true, .head_rows = runtime::kMostHeadRows}, {});
     if (!assembled.ok() && limit && assembled.error().code == ErrorCode::kOutOfMemory) {
       return fail(ErrorCode::kOutOfMemory,
                   "{} (two runs at once: each may take half of what the weights leave of --memory-limit)",
