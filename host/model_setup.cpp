@@ -28,7 +28,7 @@ namespace {
 
 // What the process will still grow by beside what the plan counts: threads, tables, code that was not run
 // yet.
-constexpr std::uint64_t kGrowth = std::uint64_t{2} << 20U;
+constexpr std::uint64_t kGrowth = std::uint64_t{4} << 20U;
 
 // What the machine can give without pushing anything else out, when the user sets no limit: a tenth of what
 // is free stays free, and of a cgroup's limit a twentieth. A model beyond that is streamed rather than
