@@ -39,6 +39,16 @@ Result<std::span<std::byte>> PackedWeights::take(const belay_packed_t& form) {
     return fail(ErrorCode::kNoPlugin, "packed weights aligned to {} bytes: no power of two up to {}",
                 form.alignment, kPage);
   }
+  const auto fits = [&](std::span<std::byte> place) {
+    return place.size() == form.bytes &&
+           reinterpret_cast<std::uintptr_t>(place.data()) % alignment_of(form) == 0;
+  };
+  if (const auto found = std::ranges::find_if(free_, fits); found != free_.end()) {
+    const std::span<std::byte> place = *found;
+    free_.erase(found);
+    given_back_ -= place.size();
+    return place;
+  }
   const std::uint64_t begin = aligned_from(block_, used_, alignment_of(form));
   if (begin <= block_.size() && form.bytes <= block_.size() - begin) {
     used_ = begin + form.bytes;
@@ -54,6 +64,7 @@ Result<std::span<std::byte>> PackedWeights::take(const belay_packed_t& form) {
 void PackedWeights::give_back(std::span<std::byte> taken) {
   forget_pages(taken);  // no file has these bytes: they are lost, as is wanted
   given_back_ += taken.size();
+  if (!taken.empty()) free_.push_back(taken);
 }
 
 std::uint64_t PackedWeights::bytes() const {

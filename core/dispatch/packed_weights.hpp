@@ -27,7 +27,8 @@ class PackedWeights {
   // kOutOfMemory; kNoPlugin for an alignment that is no power of two or more than a page.
   [[nodiscard]] Result<std::span<std::byte>> take(const belay_packed_t& form);
 
-  // Ends the use of what take() gave: whole pages of it go back to the system, and nothing else gets them.
+  // Ends the use of what take() gave: whole pages of it go back to the system, until a weight of the same
+  // size takes the place.
   void give_back(std::span<std::byte> taken);
 
   [[nodiscard]] std::uint64_t bytes() const;  // of all that was taken and not given back
@@ -37,6 +38,7 @@ class PackedWeights {
   std::uint64_t used_ = 0;        // of the block
   std::uint64_t given_back_ = 0;  // of it and of others
   std::vector<memory::Buffer> others_;
+  std::vector<std::span<std::byte>> free_;  // what was given back
 };
 
 }  // namespace belay::dispatch

@@ -29,9 +29,6 @@ LayerPlacement split(std::span<const LayerBytes> layers, std::size_t pinned,
 
 LayerPlacement unpin_layers(std::span<const LayerBytes> layers, const LayerPlacement& now,
                             std::uint64_t bytes) {
-  const auto taken = [](const LayerPlacement& placement) {
-    return placement.pinned_bytes + placement.ring_bytes;
-  };
   LayerPlacement best = now;
   for (std::size_t pinned = now.pinned; pinned-- > 0;) {
     const LayerPlacement placement = split(layers, pinned, &LayerBytes::all);
@@ -45,7 +42,7 @@ Result<LayerPlacement> pin_layers(std::span<const LayerBytes> layers, std::uint6
   for (const auto unit : {&LayerBytes::all, &LayerBytes::largest}) {
     for (std::size_t pinned = layers.size() + 1; pinned-- > 0;) {
       const LayerPlacement placement = split(layers, pinned, unit);
-      if (placement.pinned_bytes + placement.ring_bytes <= room) return placement;
+      if (taken(placement) <= room) return placement;
     }
   }
   return fail(

@@ -25,6 +25,11 @@ struct LayerPlacement {
   std::uint64_t streamed_bytes = 0;  // read in a pass
 };
 
+// What a placement takes of memory.
+[[nodiscard]] constexpr std::uint64_t taken(const LayerPlacement& placement) {
+  return placement.pinned_bytes + placement.ring_bytes;
+}
+
 // The most layers that stay within `room` bytes beside a ring that holds two of the streamed layers: the one
 // that is computed and the next. Where not even that fits, a ring of two matrices. kOutOfMemory, with the
 // figures, when there is no room for that either.

@@ -119,42 +119,67 @@ Status Engine::bind() {
   BELAY_TRY(head_.bind(plan_.memory.head_rows, pack));
   BELAY_TRY(body_.bind(plan_.memory.chunk, pack));
   plan_.memory.use.packed_bytes = body_.bytes() + head_.bytes();
+  bound_ = plan_.memory;
   return {};
 }
 
 // Before a step: when the machine runs short of memory, the last of the pinned layers are streamed from here
-// on. The bits stay the same, and the run goes on, slower.
+// on, until it has enough of it again. The bits stay the same, and the run goes on, slower.
 Status Engine::relieve() {
   constexpr std::chrono::milliseconds kBetweenLooks{250};
   const memory::LayerPlacement& layers = plan_.memory.layers;
-  if (relief_.keep_free == 0 || plan_.memory.layer_bytes.empty() || layers.pinned == 0) return {};
+  const bool has_given_up = layers.pinned < bound_.layers.pinned;
+  if (relief_.keep_free == 0 || plan_.memory.layer_bytes.empty() || (layers.pinned == 0 && !has_given_up))
+    return {};
   const auto now = std::chrono::steady_clock::now();
   if (now - looked_ < kBetweenLooks) return {};
   looked_ = now;
   const auto available = relief_.available();
-  if (!available || *available >= relief_.keep_free) return {};
-  const memory::LayerPlacement wanted =
-      memory::unpin_layers(plan_.memory.layer_bytes, layers, relief_.keep_free - *available);
+  if (!available) return {};
+  if (*available < relief_.keep_free) return give_up_layers(relief_.keep_free - *available);
+  return has_given_up ? take_layers_back(*available) : Status();
+}
+
+Status Engine::give_up_layers(std::uint64_t missing) {
+  short_ = looked_;
+  const memory::LayerPlacement& layers = plan_.memory.layers;
+  const memory::LayerPlacement wanted = memory::unpin_layers(plan_.memory.layer_bytes, layers, missing);
   if (wanted.pinned == layers.pinned) return {};
   log(LogLevel::kWarn,
       "memory is short: {} MiB are left on this machine; {} more layers are read from the disk from here on",
-      *available >> 20U, layers.pinned - wanted.pinned);
+      (relief_.keep_free - missing) >> 20U, layers.pinned - wanted.pinned);
   return move_layers(wanted);
 }
 
+// All at once, so that a machine at its limit does not move layers to and fro.
+Status Engine::take_layers_back(std::uint64_t available) {
+  const memory::LayerPlacement& layers = plan_.memory.layers;
+  const std::uint64_t needed = memory::taken(bound_.layers) - memory::taken(layers);
+  if (available < relief_.keep_free + relief_.keep_free / 2 + needed) short_ = looked_;
+  if (looked_ - short_ < relief_.calm) return {};
+  log(LogLevel::kWarn, "memory is there again: {} layers are kept in it from here on",
+      bound_.layers.pinned - layers.pinned);
+  return move_layers(bound_.layers);
+}
+
 Status Engine::move_layers(const memory::LayerPlacement& wanted) {
-  BELAY_TRY(weights_->lay_out({.first_layer = wanted.pinned, .ring_bytes = wanted.ring_bytes}));
   const graph::Graph& body = model_.decoder.body;
+  const auto is_in_ring = [&](std::size_t node) {
+    const auto& weights = body.nodes[node].weights;
+    return !weights.empty() && body.weights[weights[0]].home == graph::Home::kRing;
+  };
+  std::vector<bool> moves(body.nodes.size());
+  for (std::size_t i = 0; i < moves.size(); ++i) moves[i] = is_in_ring(i);
+  BELAY_TRY(weights_->lay_out({.first_layer = wanted.pinned, .ring_bytes = wanted.ring_bytes}));
   std::vector<std::size_t> moved;
-  for (std::size_t i = 0; i < body.nodes.size(); ++i) {
-    const auto& weights = body.nodes[i].weights;
-    if (!weights.empty() && body.weights[weights[0]].home == graph::Home::kRing) moved.push_back(i);
+  for (std::size_t i = 0; i < moves.size(); ++i) {
+    if (moves[i] || is_in_ring(i)) moved.push_back(i);
   }
-  memory::LayerPlacement& layers = plan_.memory.layers;
   MemoryUse& use = plan_.memory.use;
-  use.weights_bytes -= std::min(use.weights_bytes, wanted.streamed_bytes - layers.streamed_bytes);
+  const std::uint64_t given_up = wanted.streamed_bytes - bound_.layers.streamed_bytes;
+  use.weights_bytes = bound_.use.weights_bytes - std::min(bound_.use.weights_bytes, given_up);
   use.ring_bytes = wanted.ring_bytes;
-  layers = wanted;
+  plan_.memory.layers = wanted;
   return body_.rebind(moved);
 }
 

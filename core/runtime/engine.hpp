@@ -32,10 +32,12 @@ class Engine {
       const dispatch::DispatchOptions& options, std::uint64_t image_patches = 0);
 
   // How weights of the decoder's body can be streamed; before bind(). `available` says how much memory the
-  // machine has left, and may know nothing: when it falls below `keep_free`, more layers are streamed.
+  // machine has left, and may know nothing: when it falls below `keep_free`, more layers are streamed. They
+  // come back when there has been room for them, and half of `keep_free` more, for as long as `calm`.
   struct Relief {
     std::function<std::optional<std::uint64_t>()> available;
     std::uint64_t keep_free = 0;  // 0: nobody looks
+    std::chrono::milliseconds calm = std::chrono::seconds(10);
   };
   void stream(std::unique_ptr<WeightStream> weights, Relief relief);
   // What the graphs read of the model's file by the piece; before bind().
@@ -78,6 +80,8 @@ class Engine {
   Status leave_device(const Error& why);
   void replan();
   Status relieve();
+  Status give_up_layers(std::uint64_t missing);
+  Status take_layers_back(std::uint64_t available);
   Status move_layers(const memory::LayerPlacement& wanted);
 
   const models::Model& model_;
@@ -90,6 +94,9 @@ class Engine {
   std::optional<KvStream::Parts> spill_;
   Relief relief_;
   std::chrono::steady_clock::time_point looked_;
+  std::chrono::steady_clock::time_point
+      short_;         // when memory was last short, or too little to take layers back
+  MemoryPlan bound_;  // as it was when everything was bound
   dispatch::Dispatcher body_;
   dispatch::Dispatcher head_;
   std::optional<dispatch::Dispatcher> vision_;

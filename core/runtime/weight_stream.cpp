@@ -43,6 +43,7 @@ WeightStream::~WeightStream() {
 Status WeightStream::lay_out(const StreamOptions& options) {
   go_home();
   BELAY_TRY(collect(options.first_layer));
+  if (items_.empty()) return {};
   Status made = make_ring(options.ring_bytes);
   if (!made.ok()) go_home();
   return made;

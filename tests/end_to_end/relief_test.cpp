@@ -62,6 +62,36 @@ TEST_CASE("layers are given up one look after another, and the tokens are those 
   CHECK(engine.assembly().engine().fallbacks().empty());
 }
 
+TEST_CASE("layers come back when there has been room for them for a while, and can be given up again") {
+  const TempModel model;
+  constexpr std::uint64_t kKeepFree = std::uint64_t{1} << 30U;
+  std::uint64_t available = 2 * kKeepFree;
+  test::EngineSpec spec{.model = model.path(), .context = 64};
+  spec.relief = {[&] { return std::optional(available); }, kKeepFree, std::chrono::milliseconds(500)};
+  test::TestEngine engine(spec);
+  const auto expected = engine.generate(kPrompt, 40);
+  const runtime::MemoryPlan& memory = engine.assembly().engine().plan().memory;
+  const std::uint64_t whole = memory.use.total();
+  const auto after = [&](int milliseconds) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));  // it looks four times a second
+    CHECK(engine.generate(kPrompt, 40) == expected);
+    return memory.layers.pinned;
+  };
+  for (int round = 0; round < 2; ++round) {
+    available = 0;
+    CHECK(after(300) == 0);
+    CHECK(memory.use.total() < whole);
+    CHECK(engine.assembly().engine().streamed() != nullptr);
+    available = kKeepFree + kKeepFree / 4;  // enough, but for a moment only
+    CHECK(after(900) == 0);
+    available = 2 * kKeepFree;
+    CHECK(after(900) == 6);
+    CHECK(memory.use.total() == whole);
+    CHECK(engine.assembly().engine().streamed() == nullptr);
+  }
+  CHECK(engine.assembly().engine().fallbacks().empty());
+}
+
 TEST_CASE("where the system does not say what is left, nothing changes") {
   const TempModel model;
   test::EngineSpec spec{.model = model.path(), .context = 64};
