@@ -4,6 +4,7 @@
 #include "core/hardware/gpu.hpp"
 #include "tests/plugins/cuda_sm61/driver/fake_cuda.hpp"
 #include "tests/support/doctest.hpp"
+#include "tests/support/golden_case.hpp"
 #include "tests/support/long_run.hpp"
 #include "tests/support/test_engine.hpp"
 #include "tests/support/tiny_model.hpp"
@@ -197,6 +198,31 @@ TEST_CASE("models of every architecture give the tokens of cpu_scalar at level m
     CHECK(outcome.counts.launches > 100);
     CHECK(outcome.tokens == tokens_of_scalar(model));
     CHECK(driver().launch_error().empty());
+  }
+}
+
+TEST_CASE("the device gives the reference's tokens, and so does it with cpu_avx2, wherever a layer goes") {
+  const std::filesystem::path goldens = BELAY_TEST_GOLDENS;
+  const test::GoldenCase golden = test::load_golden_case(goldens, "llama_k__text");
+  const auto tokens_with = [&](dispatch::AssignmentHook& hook) {
+    driver().reset();
+    test::EngineSpec spec = on_device(goldens / "llama_k" / "model-k.gguf");
+    if (!test::usable_plugins({"cpu_avx2"}).empty()) spec.plugins[1] = "cpu_avx2";
+    spec.dispatch.hook = &hook;
+    test::TestEngine engine(spec);
+    return engine.generate(golden.prompt, golden.generated.size());
+  };
+  dispatch::AssignmentHook whole;
+  CHECK(tokens_with(whole) == golden.generated);
+  CHECK(std::count(whole.recorded.begin(), whole.recorded.end(), 1) ==
+        static_cast<std::ptrdiff_t>(golden.generated.size()));  // embeddings
+  const std::size_t step = whole.recorded.size() / golden.generated.size();
+  for (std::size_t split = 1; split < step; split += step / 8) {
+    CAPTURE(split);
+    dispatch::AssignmentHook divided;
+    for (std::size_t i = 0; i < whole.recorded.size(); ++i)
+      divided.replay.push_back(i % step < split ? whole.recorded[i] : 1);
+    CHECK(tokens_with(divided) == golden.generated);
   }
 }
 
