@@ -35,6 +35,9 @@ Json gpu_json(const hardware::Gpu& gpu) {
   out["bandwidth_bytes_per_s"] = known(gpu.bandwidth_bytes_per_s);
   out["tensor_cores"] = known(gpu.tensor_cores);
   out["sm_count"] = known(gpu.sm_count);
+  out["sm_clock_max_mhz"] = known(gpu.sm_clock_max_mhz);
+  out["memory_clock_max_mhz"] = known(gpu.memory_clock_max_mhz);
+  out["pcie_link"] = known(gpu.pcie_link);
   out["driver"] = known(gpu.driver);
   return out;
 }

@@ -80,6 +80,10 @@ class Dispatcher {
   // there is none.
   bool leave_devices(std::size_t index, std::string_view why);
 
+  // Whether what runs from here on can be done again in smaller steps. If so, nobody takes the place of a
+  // device that is out of memory: kOutOfMemory, which does not count against it.
+  void set_divisible(bool divisible) { divisible_ = divisible; }
+
   // Runs node `index`. `run` has its tensors and position set, in host memory; workspace and error are the
   // dispatcher's. `where` knows where the operands are when some plugin has a device.
   // kInterrupted when the plugin saw the cancel token, kFallbackForbidden under strict, kNoPlugin when every
@@ -230,6 +234,10 @@ class Dispatcher {
   Status fall_back(std::size_t index, belay_run_t& run, Failure failure);
   [[nodiscard]] Error forbidden(std::size_t index, const Failure& failure) const;
   Failure note_failure(Link& link, belay_status_t status);
+  [[nodiscard]] bool asks_for_less(belay_status_t status) const {
+    return divisible_ && status == BELAY_OOM_DEVICE;
+  }
+  Error too_large(std::string_view what, const Backend& backend);
   void completed(const Link& link);
   // canary.cpp: wrong results
   Status run_scrutinised(std::size_t index, belay_run_t& run);
@@ -241,6 +249,7 @@ class Dispatcher {
   FallbackLog& fallbacks_;
   DispatchOptions options_;
   bool plain_;  // nobody watches the calls
+  bool divisible_ = false;
   bool scrutinised_ = false;
   bool caught_ = false;              // a wrong result, since scrutiny began
   std::vector<std::string> labels_;  // of the nodes, when there is a trace

@@ -117,6 +117,7 @@ Result<bool> Dispatcher::run_fused(std::size_t index, belay_run_t& host_run, Res
     status = group.kernel->run(group.kernel, run);
   }
   if (status == BELAY_CANCELLED) return Error{ErrorCode::kInterrupted, "interrupted"};
+  if (asks_for_less(status)) return too_large(group.label, *group.backend);
   if (status != BELAY_OK) {
     BELAY_TRY(give_up(group, describe(status, error_)));
     return false;

@@ -71,6 +71,7 @@ Status Dispatcher::replay(std::size_t index, belay_run_t& run) {
 
 Status Dispatcher::recover(std::size_t index, belay_run_t& run, belay_status_t status) {
   if (status == BELAY_CANCELLED) return Error{ErrorCode::kInterrupted, "interrupted"};
+  if (asks_for_less(status)) return too_large(op_label(index), *head(index));
   Node& node = nodes_[index];
   Failure failure = note_failure(node.links[node.active], status);
   if (node.links[node.active].dropped) disband_around(index);
@@ -94,6 +95,17 @@ Error Dispatcher::forbidden(std::size_t index, const Failure& failure) const {
   return fail(ErrorCode::kFallbackForbidden, "{} ({}) failed on {}: {}; --strict forbids a fallback",
               op_label(index), graph_.nodes[index].name, node.links[node.active].backend->id(),
               text(failure));
+}
+
+// A device has no memory for a step that can be done in smaller ones: said, and under strict an error for
+// good.
+Error Dispatcher::too_large(std::string_view what, const Backend& backend) {
+  const Failure failure = describe(BELAY_OOM_DEVICE, error_);
+  Error error = fail(ErrorCode::kOutOfMemory, "{} failed on {}: {}", what, backend.id(), text(failure));
+  if (options_.strict)
+    return fail(ErrorCode::kFallbackForbidden, "{}; --strict forbids smaller steps", error.message);
+  fallbacks_.record("step", backend.id(), backend.id(), failure);
+  return error;
 }
 
 // Runs the op on the first plugin behind the active one that can. The active one, which failed, stays the

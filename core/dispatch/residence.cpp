@@ -160,7 +160,11 @@ belay_run_t& Residence::arguments(std::size_t first, std::size_t count, const Ba
 
 Status Residence::to_host(std::size_t node) {
   BELAY_TRY(fetch(needs_[node], positions_for(node)));
-  for (Place& place : places_) {  // the node may write over what is still being copied
+  return wait_for_copies();  // the node may write over what is still being copied
+}
+
+Status Residence::wait_for_copies() {
+  for (Place& place : places_) {
     if (!place.device->reads_host()) continue;
     if (auto trouble = place.device->wait()) return fail_device(place, *std::move(trouble));
   }

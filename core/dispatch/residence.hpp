@@ -77,6 +77,9 @@ class Residence {
   void written_on_host(std::size_t node) { written(node, kHost); }
   void written_on_device(std::size_t node, const Backend& backend);
 
+  // Until no copy reads host memory any more. A device that fails is out of use.
+  Status wait_for_copies();
+
   // The device that failed last, and how.
   struct Loss {
     const Backend* backend = nullptr;

@@ -5,12 +5,15 @@
 #include "core/hardware/profile.hpp"
 #include "core/hardware/source.hpp"
 
+#include <filesystem>
 #include <string>
 
 namespace belay::hardware {
 
 // For the child only: opens NVIDIA's driver library, asks it, and answers in the TOML of write_profile().
-[[nodiscard]] std::string describe_gpus(const std::string& library = "libcuda.so.1");
+// `pci_devices`: the folder in which the kernel describes them.
+[[nodiscard]] std::string describe_gpus(const std::string& library = "libcuda.so.1",
+                                        const std::filesystem::path& pci_devices = "/sys/bus/pci/devices");
 
 // Whether some file says that an NVIDIA driver is installed; costs microseconds.
 [[nodiscard]] bool gpu_driver_present(const Source& source);

@@ -3,6 +3,7 @@
 #include "core/base/format.hpp"
 #include "core/base/text.hpp"
 #include "core/hardware/gpu.hpp"
+#include "core/hardware/gpu_copying.hpp"
 #include "core/hardware/profile_toml.hpp"
 #include "core/hardware/words.hpp"
 
@@ -21,6 +22,7 @@ constexpr int kInsufficientDriver = 35;
 constexpr int kNoDevice = 100;
 constexpr int kSystemDriverMismatch = 803;
 constexpr int kCompatNotSupported = 804;
+constexpr int kClockKhz = 13;
 constexpr int kMultiprocessorCount = 16;
 constexpr int kMemoryClockKhz = 36;
 constexpr int kMemoryBusBits = 37;
@@ -37,6 +39,7 @@ struct Driver {
   int (*retain_context)(void** context, int device) = nullptr;
   int (*set_context)(void* context) = nullptr;
   int (*memory_info)(std::size_t* free, std::size_t* total) = nullptr;
+  int (*bus_id)(char* id, int capacity, int device) = nullptr;  // may be null
 };
 
 template <class Function>
@@ -56,6 +59,7 @@ const char* load_driver(void* library, Driver& driver) {
   if (!load(library, "cuDevicePrimaryCtxRetain", driver.retain_context)) return "cuDevicePrimaryCtxRetain";
   if (!load(library, "cuCtxSetCurrent", driver.set_context)) return "cuCtxSetCurrent";
   if (!load(library, "cuMemGetInfo_v2", driver.memory_info)) return "cuMemGetInfo_v2";
+  load(library, "cuDeviceGetPCIBusId", driver.bus_id);
   return nullptr;
 }
 
@@ -78,6 +82,29 @@ Known<std::string> kernel_driver_version() {
   return std::nullopt;
 }
 
+std::string first_line(const std::filesystem::path& path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return line;
+}
+
+// By the kernel: the driver's API does not tell.
+Known<std::string> pcie_link(const Driver& driver, int device, const std::filesystem::path& pci_devices) {
+  std::array<char, 32> id{};
+  if (driver.bus_id == nullptr ||
+      driver.bus_id(id.data(), static_cast<int>(id.size()) - 1, device) != kSuccess)
+    return std::nullopt;
+  for (char& letter : id) {  // the kernel writes its hexadecimal digits small
+    if (letter >= 'A' && letter <= 'F') letter = static_cast<char>(letter - 'A' + 'a');
+  }
+  const std::filesystem::path folder = pci_devices / id.data();
+  const std::string speed = first_line(folder / "current_link_speed");
+  const std::string lanes = first_line(folder / "current_link_width");
+  if (speed.empty() || !number(lanes)) return std::nullopt;
+  return format("{} x{}", speed, lanes);
+}
+
 // Free memory needs a context on the device; without one (a busy exclusive device, no memory left) it stays
 // unknown.
 Known<std::uint64_t> free_memory(const Driver& driver, int device) {
@@ -96,7 +123,21 @@ bool has_tensor_cores(std::uint32_t major, const std::string& name) {
   return major >= 7 && name.find("GTX 16") == std::string::npos;
 }
 
-Gpu describe(const Driver& driver, int device) {
+// Two transfers a clock, as CUDA's own deviceQuery counts.
+Known<std::uint64_t> bandwidth_by_clock(const Driver& driver, int device) {
+  const auto clock_khz = attribute(driver, kMemoryClockKhz, device);
+  const auto bus_bits = attribute(driver, kMemoryBusBits, device);
+  if (!clock_khz || !bus_bits) return std::nullopt;
+  return std::uint64_t{2} * *clock_khz * 1000 * (*bus_bits / 8);
+}
+
+Known<std::uint32_t> megahertz(const Driver& driver, int which, int device) {
+  const auto khz = attribute(driver, which, device);
+  return khz ? Known<std::uint32_t>(*khz / 1000) : std::nullopt;
+}
+
+Gpu describe(const Driver& driver, const Copying& copying, int device,
+             const std::filesystem::path& pci_devices) {
   Gpu gpu;
   gpu.vendor = "nvidia";
   gpu.driver = kernel_driver_version();
@@ -109,14 +150,14 @@ Gpu describe(const Driver& driver, int device) {
     gpu.tensor_cores = has_tensor_cores(*major, gpu.name.value_or(""));
   }
   gpu.sm_count = attribute(driver, kMultiprocessorCount, device);
-  const auto clock_khz = attribute(driver, kMemoryClockKhz, device);
-  const auto bus_bits = attribute(driver, kMemoryBusBits, device);
-  // Two transfers a clock, as CUDA's own deviceQuery counts.
-  if (clock_khz && bus_bits)
-    gpu.bandwidth_bytes_per_s = std::uint64_t{2} * *clock_khz * 1000 * (*bus_bits / 8);
+  gpu.sm_clock_max_mhz = megahertz(driver, kClockKhz, device);
+  gpu.memory_clock_max_mhz = megahertz(driver, kMemoryClockKhz, device);
   std::size_t total = 0;
   if (driver.total_memory(&total, device) == kSuccess && total > 0) gpu.memory_bytes = total;
   gpu.memory_free_bytes = free_memory(driver, device);
+  if (gpu.memory_free_bytes) gpu.bandwidth_bytes_per_s = copying.bandwidth(*gpu.memory_free_bytes);
+  if (!gpu.bandwidth_bytes_per_s) gpu.bandwidth_bytes_per_s = bandwidth_by_clock(driver, device);
+  gpu.pcie_link = pcie_link(driver, device, pci_devices);  // while it is awake
   return gpu;
 }
 
@@ -125,7 +166,8 @@ void refuse(Profile& answer, std::string reason, std::string detail) {
   answer.gpu_detail = std::move(detail);
 }
 
-void ask(const Driver& driver, Profile& answer) {
+void ask(const Driver& driver, const Copying& copying, const std::filesystem::path& pci_devices,
+         Profile& answer) {
   const int started = driver.init(0);
   int version = 0;
   driver.version(&version);
@@ -141,12 +183,13 @@ void ask(const Driver& driver, Profile& answer) {
     return refuse(answer, "", format("cuDeviceGetCount returned {}", code));
   }
   if (count == 0) return refuse(answer, "NO_DEVICE", "the driver reports no device");
-  for (int device = 0; device < count; ++device) answer.gpus.push_back(describe(driver, device));
+  for (int device = 0; device < count; ++device)
+    answer.gpus.push_back(describe(driver, copying, device, pci_devices));
 }
 
 }  // namespace
 
-std::string describe_gpus(const std::string& library) {
+std::string describe_gpus(const std::string& library, const std::filesystem::path& pci_devices) {
   Profile answer;
   Driver driver;
   void* handle =
@@ -157,7 +200,7 @@ std::string describe_gpus(const std::string& library) {
   } else if (const char* missing = load_driver(handle, driver)) {
     refuse(answer, "DRIVER_TOO_OLD", format("{} has no {}", library, missing));
   } else {
-    ask(driver, answer);
+    ask(driver, Copying(handle), pci_devices, answer);
   }
   return write_profile(answer);
 }

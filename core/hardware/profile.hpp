@@ -48,9 +48,13 @@ struct Gpu {
   Known<std::string> compute_capability;  // "6.1"
   Known<std::uint64_t> memory_bytes;
   Known<std::uint64_t> memory_free_bytes;
-  Known<std::uint64_t> bandwidth_bytes_per_s;
+  Known<std::uint64_t> bandwidth_bytes_per_s;  // measured, or by clock and bus where nothing could be
   Known<bool> tensor_cores;
   Known<std::uint32_t> sm_count;
+  Known<std::uint32_t> sm_clock_max_mhz;
+  Known<std::uint32_t> memory_clock_max_mhz;
+  Known<std::string>
+      pcie_link;              // "8.0 GT/s PCIe x4", as it is now; slower while the device has nothing to do
   Known<std::string> driver;  // "535.183"
 };
 

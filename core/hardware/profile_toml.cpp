@@ -232,6 +232,9 @@ void read_gpu(TableReader& reader, Gpu& gpu) {
   reader.count("bandwidth_bytes_per_s", gpu.bandwidth_bytes_per_s);
   reader.flag("tensor_cores", gpu.tensor_cores);
   reader.count("sm_count", gpu.sm_count, 1U);
+  reader.count("sm_clock_max_mhz", gpu.sm_clock_max_mhz);
+  reader.count("memory_clock_max_mhz", gpu.memory_clock_max_mhz);
+  reader.text("pcie_link", gpu.pcie_link);
   reader.text("driver", gpu.driver);
   if (!gpu.vendor && gpu.compute_capability) gpu.vendor = "nvidia";  // nobody else counts that way
 }
@@ -366,6 +369,9 @@ void write_gpu(const Gpu& gpu, Writer& out) {
   out.count("bandwidth_bytes_per_s", gpu.bandwidth_bytes_per_s);
   out.flag("tensor_cores", gpu.tensor_cores);
   out.count("sm_count", gpu.sm_count);
+  out.count("sm_clock_max_mhz", gpu.sm_clock_max_mhz);
+  out.count("memory_clock_max_mhz", gpu.memory_clock_max_mhz);
+  out.text("pcie_link", gpu.pcie_link);
   out.text("driver", gpu.driver);
 }
 

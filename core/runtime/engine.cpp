@@ -194,24 +194,26 @@ SessionOptions Engine::session_options() {
   options.pieces = pieces_ ? &*pieces_ : nullptr;
   options.spill = spill_ ? &*spill_ : nullptr;
   options.before_step = [this] { return relieve(); };
+  options.on_shorter_steps = [this](std::uint64_t tokens) {
+    plan_.memory.chunk = std::min(plan_.memory.chunk, tokens);
+  };
   return options;
 }
 
 Result<std::unique_ptr<Session>> Engine::session(threading::Pool& pool, const Stop& stop) {
-  SessionOptions options = session_options();
   for (;;) {
-    auto session = Session::create(model_.decoder, body_, head_, pool, options, stop);
+    auto session = Session::create(model_.decoder, body_, head_, pool, session_options(), stop);
     if (session.ok() || !plan_.device) return session;
-    BELAY_TRY(ask_less(session.error(), options));
+    BELAY_TRY(ask_less(session.error()));
   }
 }
 
 // Of a device that cannot do what was planned: shorter steps, or nothing.
-Status Engine::ask_less(const Error& refusal, SessionOptions& options) {
-  if (refusal.code != ErrorCode::kOutOfMemory || options.chunk / 2 < kLeastChunk)
-    return leave_device(refusal);
-  options.chunk /= 2;
-  log(LogLevel::kWarn, "{}; steps have {} tokens at most from here on", refusal.message, options.chunk);
+Status Engine::ask_less(const Error& refusal) {
+  std::uint64_t& chunk = plan_.memory.chunk;
+  if (refusal.code != ErrorCode::kOutOfMemory || chunk / 2 < kLeastChunk) return leave_device(refusal);
+  chunk /= 2;
+  log(LogLevel::kWarn, "{}; steps have {} tokens at most from here on", refusal.message, chunk);
   return {};
 }
 

@@ -76,7 +76,7 @@ class Engine {
          const dispatch::DispatchOptions& options);
   Status place_devices(std::uint64_t image_patches);
   [[nodiscard]] SessionOptions session_options();
-  Status ask_less(const Error& refusal, SessionOptions& options);
+  Status ask_less(const Error& refusal);
   Status leave_device(const Error& why);
   void replan();
   Status relieve();

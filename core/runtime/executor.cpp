@@ -3,6 +3,7 @@
 #include "core/dispatch/canary.hpp"
 #include "core/memory/intervals.hpp"
 #include "core/memory/tensor.hpp"
+#include "core/runtime/memory_plan.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -81,6 +82,7 @@ Result<Executor> Executor::create(const graph::Graph& graph, dispatch::Dispatche
   executor.weights_ = memory.weights;
   executor.pieces_ = memory.pieces;
   executor.spilled_ = memory.spilled;
+  executor.sees_cache_ = memory.cache != nullptr || memory.spilled != nullptr;
   BELAY_TRY(executor.lay_out_values(memory, max_tokens));
   executor.calls_ = dispatch::Calls(graph, executor.tensors_);
   BELAY_TRY_ASSIGN(executor.residence_,
@@ -149,8 +151,11 @@ Status Executor::run(std::uint64_t tokens, std::uint64_t position, std::span<con
     // inputs.
     tensors_[graph_->inputs[i]].data = const_cast<void*>(inputs[i]);
   }
+  dispatcher_->set_divisible(sees_cache_ && tokens / 2 >= kLeastChunk);
   Status done = run_checked(position, outputs);
   handed_.reset();
+  // What a device that fails meanwhile takes with it is missed, and said, by the next step.
+  if (!done.ok() && residence_ != nullptr) static_cast<void>(residence_->wait_for_copies());
   return done;
 }
 
@@ -177,9 +182,10 @@ Status Executor::run_without_lost(std::uint64_t position, Outputs outputs) {
   const std::size_t calls_before = dispatcher_->recorded_calls();
   for (std::size_t devices = residence_ != nullptr ? residence_->devices() : 0;; --devices) {
     Status done = run_nodes(position, outputs);
-    if (done.ok() || done.error().code != ErrorCode::kStateLost) return done;
+    if (done.ok()) return done;
     dispatcher_->forget_calls(calls_before);
-    if (residence_->cache_is_lost() || handed_ || devices == 0) return done;
+    if (done.error().code != ErrorCode::kStateLost || residence_->cache_is_lost() || handed_ || devices == 0)
+      return done;
   }
 }
 

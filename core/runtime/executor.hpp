@@ -44,7 +44,9 @@ class Executor {
   // One step of 1 to max_tokens tokens, the first at cache position `position`. `inputs` are in the order of
   // the graph's. A step that gives NaN or infinity is computed once more, with an eye on every plugin.
   // One that a failing device takes with it is computed again without it, unless rows of the cache are lost,
-  // too: kStateLost, and nothing of the cache may be used before forget_cache().
+  // too: kStateLost, and nothing of the cache may be used before forget_cache(). With a cache, kOutOfMemory
+  // when a device has no memory for so many tokens and half of them are a step worth trying. After an error
+  // nothing reads the inputs any more.
   [[nodiscard]] Status run(std::uint64_t tokens, std::uint64_t position, std::span<const void* const> inputs,
                            Outputs outputs = Outputs::kOnHost);
 
@@ -86,6 +88,7 @@ class Executor {
   FilePieces* pieces_ = nullptr;
   KvStream* spilled_ = nullptr;
   memory::Buffer scratch_;
+  bool sees_cache_ = false;                         // so that what a step does several smaller ones can do
   std::vector<belay_tensor_t> tensors_;             // one for each value, in host memory
   std::vector<std::uint64_t> offsets_;              // of those in scratch
   std::unique_ptr<dispatch::Residence> residence_;  // when some plugin has a device

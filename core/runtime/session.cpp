@@ -123,8 +123,9 @@ Status Session::feed(const MixedTokens& input, const LogitsSink& sink) {
   const bool waits_for_disk = spilled_ != nullptr || (weights_ != nullptr && weights_->is_streaming());
   if (!waits_for_disk) awake.emplace(pool_);  // threads that stand ready while a disk is slow burn its CPU
   while (feed.done < input.tokens.size()) {
-    Status done = step(feed, std::min<std::size_t>(input.tokens.size() - feed.done, chunk_), sink);
-    if (done.ok()) continue;
+    const std::size_t count = std::min<std::size_t>(input.tokens.size() - feed.done, chunk_);
+    Status done = step(feed, count, sink);
+    if (done.ok() || is_shortened(done, count)) continue;
     rewind(position_);  // nothing stays of an image that is not whole
     return done;
   }
@@ -156,12 +157,26 @@ Status Session::run(const Feed& feed, std::size_t count, const LogitsSink& sink)
 Status Session::run_body(const Feed& feed, std::size_t count, Executor::Outputs outputs) {
   const std::size_t calls_before = body_->recorded_calls();
   for (;;) {
-    Status done = body_->run(count, position_, inputs_, outputs);
+    Status done = try_body(count, outputs);
     if (done.ok() || done.error().code != ErrorCode::kStateLost) return done;
     BELAY_TRY(see_again());
     body_->forget_calls(calls_before);
     fill_inputs(feed, count);
   }
+}
+
+// A step that is too long for a device makes those that follow shorter; they begin with its own tokens.
+Status Session::try_body(std::size_t count, Executor::Outputs outputs) {
+  Status done = body_->run(count, position_, inputs_, outputs);
+  if (done.ok() || done.error().code != ErrorCode::kOutOfMemory) return done;
+  chunk_ = std::min<std::uint64_t>(chunk_, count - count / 2);
+  log(LogLevel::kWarn, "steps have {} tokens at most from here on", chunk_);
+  if (on_shorter_steps_) on_shorter_steps_(chunk_);
+  return done;
+}
+
+bool Session::is_shortened(const Status& done, std::size_t count) const {
+  return !done.ok() && done.error().code == ErrorCode::kOutOfMemory && chunk_ < count;
 }
 
 // A step and the logits behind its last token. On one device nothing comes to the host between the two; if
@@ -219,7 +234,9 @@ Status Session::see_once_more() {
   while (feed.done < seen_.tokens.size()) {
     const std::size_t count = std::min<std::size_t>(seen_.tokens.size() - feed.done, chunk_);
     fill_inputs(feed, count);
-    BELAY_TRY(body_->run(count, position_, inputs_));
+    Status done = try_body(count, Executor::Outputs::kOnHost);
+    if (is_shortened(done, count)) continue;
+    BELAY_TRY(done);
     position_ += count;
     feed.done += count;
   }
@@ -256,8 +273,9 @@ void Session::fill_image_rows(const Feed& feed, std::size_t count) {
     std::fill(ids_.begin() + static_cast<std::ptrdiff_t>(first - position_),
               ids_.begin() + static_cast<std::ptrdiff_t>(last - position_), -1);
     const auto& levels = feed.input.images[i].levels;
+    const std::span<float> rows = image_rows_.as<float>();
     for (std::size_t level = 0; level < levels.size(); ++level) {
-      std::memcpy(image_rows_.as<float>().data() + (level * chunk_ + first - position_) * width,
+      std::memcpy(rows.data() + level * rows.size() / levels.size() + (first - position_) * width,
                   levels[level].data() + (first - feed.images[i].first) * width,
                   (last - first) * width * sizeof(float));
     }

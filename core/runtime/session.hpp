@@ -26,6 +26,8 @@ struct SessionOptions {
   FilePieces* pieces = nullptr;              // of the body, when it reads its file by the piece
   const KvStream::Parts* spill = nullptr;    // for a KV cache that has no place in memory
   std::function<Status()> before_step = {};  // may move weights
+  // Told when a device has no memory for a step: how many tokens the longest has from here on.
+  std::function<void(std::uint64_t)> on_shorter_steps = {};
 };
 
 // Called with the logits behind one position. Valid during the call.
@@ -91,7 +93,8 @@ class Session {
         head_rows_(options.head_rows),
         trace_(options.trace),
         weights_(options.weights),
-        before_step_(options.before_step) {}
+        before_step_(options.before_step),
+        on_shorter_steps_(options.on_shorter_steps) {}
 
   Status make_cache(const SessionOptions& options);
   Status make_room();
@@ -101,6 +104,8 @@ class Session {
   Status step(Feed& feed, std::size_t count, const LogitsSink& sink);
   Status run(const Feed& feed, std::size_t count, const LogitsSink& sink);
   Status run_body(const Feed& feed, std::size_t count, Executor::Outputs outputs);
+  Status try_body(std::size_t count, Executor::Outputs outputs);
+  [[nodiscard]] bool is_shortened(const Status& done, std::size_t count) const;
   Status run_both(const Feed& feed, std::size_t count);
   void remember(const Feed& feed, std::size_t count);
   Status see_again();
@@ -116,11 +121,12 @@ class Session {
   threading::Pool& pool_;
   memory::KvCache cache_;              // empty when it is
   std::unique_ptr<KvStream> spilled_;  // to the disk
-  std::uint64_t chunk_;
+  std::uint64_t chunk_;  // most tokens of a step; fewer than there is room for once a device had no memory
   std::uint64_t head_rows_;
   monitoring::Trace* trace_;
   WeightStream* weights_;
   std::function<Status()> before_step_;
+  std::function<void(std::uint64_t)> on_shorter_steps_;
   std::optional<Executor> body_;
   std::optional<Executor> head_;
   // The inputs of a step.

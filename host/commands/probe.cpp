@@ -65,6 +65,9 @@ std::string machine_text(const hardware::Profile& profile) {
     out += format("GPU      {}, compute capability {}, {} of {} free, driver {}\n", shown(gpu.name),
                   shown(gpu.compute_capability), bytes(gpu.memory_free_bytes), bytes(gpu.memory_bytes),
                   shown(gpu.driver));
+    out += format("         {} multiprocessors at up to {} MHz, memory at {} MHz: {} a second, PCIe {}\n",
+                  shown(gpu.sm_count), shown(gpu.sm_clock_max_mhz), shown(gpu.memory_clock_max_mhz),
+                  bytes(gpu.bandwidth_bytes_per_s), shown(gpu.pcie_link));
   }
   if (profile.gpus.empty()) {
     out += format("GPU      none{}{}\n", profile.gpu_reason.empty() ? "" : ": ", profile.gpu_reason);

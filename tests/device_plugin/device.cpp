@@ -35,7 +35,8 @@ class Kernel final : public sdk::Kernel<Kernel> {
     if (unpacked_ && !unpacked_->refresh())
       return sdk::fail(run.error, BELAY_CORRUPT, "the packed constants changed or were freed before release");
     if (run.stream == nullptr) return sound_->belay_kernel_t::run(sound_.get(), &run);
-    if (const auto status = memory_.fault().strike_run(run.error); status != BELAY_OK) return status;
+    if (const auto status = memory_.fault().strike_run(tokens_of(run), run.error); status != BELAY_OK)
+      return status;
     return run_on_device(run);
   }
 
@@ -45,6 +46,8 @@ class Kernel final : public sdk::Kernel<Kernel> {
     std::array<belay_tensor_t, kMostOperands> tensors{};
     std::array<const belay_tensor_t*, kMostOperands> pointers{};
   };
+
+  static uint64_t tokens_of(const belay_run_t& run) { return static_cast<uint64_t>(run.inputs[0]->shape[0]); }
 
   // Operands in host memory are a mistake of the core.
   void resolve(const belay_tensor_t* const* tensors, uint64_t count, Operands& operands) {

@@ -16,8 +16,8 @@ class Fault {
 
   // Before a call: BELAY_OK, or what it is to return.
   [[nodiscard]] belay_status_t strike(belay_error_t* error);
-  // The same before a run, which may go wrong without a word.
-  [[nodiscard]] belay_status_t strike_run(belay_error_t* error);
+  // The same before a run, which may go wrong without a word, or have too many tokens.
+  [[nodiscard]] belay_status_t strike_run(std::uint64_t tokens, belay_error_t* error);
   // The same before a wait, which says what went wrong before.
   [[nodiscard]] belay_status_t strike_wait(belay_error_t* error);
 
@@ -27,10 +27,12 @@ class Fault {
  private:
   static constexpr std::uint64_t kNever = UINT64_MAX;
 
+  static void read(sdk::Host host, const char* key, std::uint64_t& number);
   [[nodiscard]] bool is_due() { return calls_++ == at_; }
   [[nodiscard]] belay_status_t fail(belay_error_t* error);
 
   std::uint64_t at_ = kNever;
+  std::uint64_t most_tokens_ = kNever;
   std::string_view how_;
   std::uint64_t calls_ = 0;
   std::uint64_t waits_ = 0;

@@ -18,6 +18,13 @@ const std::filesystem::path kDevice = BELAY_TEST_DEVICE_DIR;
 const std::vector<std::int32_t> kPrompt = {5, 17, 42, 99, 3};
 constexpr std::uint64_t kTokens = 5;
 
+// Long enough to be seen in several steps, none of which is so short that other kernels do it.
+std::vector<std::int32_t> long_prompt() {
+  std::vector<std::int32_t> tokens(64);
+  for (std::size_t i = 0; i < tokens.size(); ++i) tokens[i] = static_cast<std::int32_t>(i * 13 % 200);
+  return tokens;
+}
+
 using Settings = std::map<std::string, std::string, std::less<>>;
 
 // Lines of the log, as long as this object lives.
@@ -65,11 +72,12 @@ test::EngineSpec spec_of(const TestModel& model, std::vector<std::string> plugin
   return spec;
 }
 
-Outcome run(std::vector<std::string> plugins, Settings settings) {
+Outcome run(std::vector<std::string> plugins, Settings settings,
+            const std::vector<std::int32_t>& prompt = kPrompt) {
   const TestModel model;
   test::TestEngine engine(spec_of(model, std::move(plugins), std::move(settings), false));
   Outcome outcome;
-  outcome.tokens = engine.generate(kPrompt, kTokens);
+  outcome.tokens = engine.generate(prompt, kTokens);
   outcome.logits.assign(engine.session().logits().begin(), engine.session().logits().end());
   outcome.device = engine.assembly().engine().plan().device;
   outcome.calls = engine.assembly().engine().calls();
@@ -240,4 +248,95 @@ TEST_CASE("what is seen again is what is left after a rewind") {
     const Listener quiet;
     REQUIRE(talk({{"test.device.fail_at", std::to_string(k)}, {"test.device.fail_how", "lost"}}) == expected);
   }
+}
+
+TEST_CASE("a device without memory for a long step does it in shorter ones, and all that follow") {
+  const Outcome expected = run({"cpu_scalar"}, {}, long_prompt());
+  for (const std::string join : {"0", "100"}) {
+    CAPTURE(join);
+    const Listener listener;
+    const Outcome outcome =
+        run(kBoth, {{"test.device.most_tokens", "20"}, {"test.device.join", join}}, long_prompt());
+    CHECK(outcome.tokens == expected.tokens);
+    CHECK(outcome.logits == expected.logits);
+    // 64 tokens, then 32, then 4 times 16, and one by one: only the embedding is not on the device.
+    CHECK(outcome.calls.at("cpu_scalar") == 2 + 4 + kTokens - 1);
+    REQUIRE(outcome.fallbacks.size() == 1);
+    CHECK(outcome.fallbacks[0].op == "step");
+    CHECK(outcome.fallbacks[0].from == "test.device");
+    CHECK(outcome.fallbacks[0].to == "test.device");
+    CHECK(outcome.fallbacks[0].reason == "OOM_DEVICE");
+    CHECK(outcome.fallbacks[0].count == 2);
+    CHECK(Listener::said("steps have 32 tokens at most"));
+    CHECK(Listener::said("steps have 16 tokens at most"));
+  }
+}
+
+TEST_CASE("the next session begins with the shorter steps of the last") {
+  const TestModel model;
+  const Listener listener;
+  test::TestEngine engine(spec_of(model, kBoth, {{"test.device.most_tokens", "20"}}, false));
+  REQUIRE(engine.session().feed(long_prompt()).ok());
+  const runtime::Stop stop;
+  auto next = engine.assembly().engine().session(engine.assembly().pool(), stop);
+  REQUIRE(next.ok());
+  REQUIRE((*next)->feed(long_prompt()).ok());
+  CHECK(engine.assembly().engine().fallbacks().at(0).count == 2);
+  CHECK(std::ranges::equal((*next)->logits(), engine.session().logits()));
+}
+
+TEST_CASE("the logits of every token come once and in order though steps become shorter") {
+  const TestModel model;
+  const auto all_logits = [&](std::vector<std::string> plugins) {
+    const Listener quiet;
+    test::TestEngine engine(spec_of(model, std::move(plugins), {{"test.device.most_tokens", "20"}}, false));
+    return engine.logits(long_prompt());
+  };
+  CHECK(all_logits(kBoth) == all_logits({"cpu_scalar"}));
+}
+
+TEST_CASE("a step that cannot be shorter falls back op by op") {
+  const Outcome expected = run({"cpu_scalar"}, {}, long_prompt());
+  const Listener quiet;
+  const Outcome outcome = run(kBoth, {{"test.device.most_tokens", "8"}}, long_prompt());
+  CHECK(outcome.tokens == expected.tokens);
+  CHECK(outcome.logits == expected.logits);
+  REQUIRE(outcome.fallbacks.size() > 1);
+  CHECK(outcome.fallbacks[0].count == 2);  // down to 16
+  CHECK(outcome.fallbacks[1].to == "cpu_scalar");
+}
+
+TEST_CASE("a long step whose device has no memory at any call gives the same text") {
+  const Outcome expected = run({"cpu_scalar"}, {}, long_prompt());
+  const auto calls_of = [](const Settings& settings) {
+    const Listener listener;
+    (void)run(kBoth, settings, long_prompt());
+    return said_number("calls: ");
+  };
+  for (Settings settings :
+       {Settings{{"test.device.memory", memory_for_layers(1)}}, Settings{{"test.device.join", "100"}}}) {
+    const std::uint64_t calls = calls_of(settings);
+    settings["test.device.fail_how"] = "oom";
+    std::uint64_t divided = 0;
+    for (std::uint64_t k = 0; k < calls; k += stride()) {
+      CAPTURE(k);
+      settings["test.device.fail_at"] = std::to_string(k);
+      const Listener quiet;
+      const Outcome outcome = run(kBoth, settings, long_prompt());
+      REQUIRE(outcome.tokens == expected.tokens);
+      REQUIRE(outcome.logits == expected.logits);
+      divided += !outcome.fallbacks.empty() && outcome.fallbacks[0].op == "step" ? 1 : 0;
+    }
+    CHECK(divided > 0);
+  }
+}
+
+TEST_CASE("under strict a step that would have to be shorter is an error") {
+  const Listener quiet;
+  const TestModel model;
+  test::TestEngine engine(spec_of(model, kBoth, {{"test.device.most_tokens", "20"}}, true));
+  const Status fed = engine.session().feed(long_prompt());
+  REQUIRE(!fed.ok());
+  CHECK(fed.error().code == ErrorCode::kFallbackForbidden);
+  CHECK(fed.error().message.find("OOM_DEVICE") != std::string::npos);
 }

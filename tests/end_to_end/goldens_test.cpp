@@ -1,13 +1,11 @@
 // The tiny llama models of tests/fixtures/goldens, every quantised type among them, against the reference's
 // logits and tokens.
-#include "core/base/json.hpp"
-#include "core/base/mapped_file.hpp"
-#include "core/formats/safetensors.hpp"
 #include "tests/support/doctest.hpp"
+#include "tests/support/golden_case.hpp"
 #include "tests/support/test_engine.hpp"
 
+#include <algorithm>
 #include <cmath>
-#include <cstring>
 
 using namespace belay;  // NOLINT(google-build-using-namespace)
 
@@ -15,35 +13,8 @@ namespace {
 
 const std::filesystem::path kGoldens = BELAY_TEST_GOLDENS;
 
-struct GoldenCase {
-  std::vector<std::int32_t> prompt;
-  std::vector<std::int32_t> generated;
-  std::vector<float> logits;  // of each generated token
-  std::size_t vocab = 0;
-};
-
-std::vector<std::int32_t> integers(const formats::TensorView& tensor) {
-  REQUIRE(tensor.dtype == DType::kI32);
-  std::vector<std::int32_t> out(tensor.data.size() / sizeof(std::int32_t));
-  std::memcpy(out.data(), tensor.data.data(), tensor.data.size());
-  return out;
-}
-
-GoldenCase load_case(const std::string& name) {
-  const auto file = formats::SafetensorsFile::open(kGoldens / "cases" / (name + ".safetensors"));
-  REQUIRE(file.ok());
-  GoldenCase golden;
-  golden.prompt = integers(*file->find("input_ids"));
-  golden.generated = integers(*file->find("gen_ids"));
-  const formats::TensorView& logits = *file->find("gen_logits");
-  golden.vocab = logits.shape[1];
-  golden.logits.resize(logits.data.size() / sizeof(float));
-  std::memcpy(golden.logits.data(), logits.data.data(), logits.data.size());
-  return golden;
-}
-
 // The largest difference to the reference's logits, fed with the reference's own tokens.
-float teacher_forced_error(test::TestEngine& engine, const GoldenCase& golden) {
+float teacher_forced_error(test::TestEngine& engine, const test::GoldenCase& golden) {
   std::vector<std::int32_t> tokens = golden.prompt;
   tokens.insert(tokens.end(), golden.generated.begin(), golden.generated.end() - 1);
   const auto rows = engine.logits(tokens);
@@ -58,7 +29,7 @@ float teacher_forced_error(test::TestEngine& engine, const GoldenCase& golden) {
 }
 
 void check_case(const std::string& model, const std::string& name) {
-  const GoldenCase golden = load_case(name);
+  const test::GoldenCase golden = test::load_golden_case(kGoldens, name);
   std::vector<std::vector<std::string>> choices = {{}};  // the default plan, then each plugin alone
   for (const std::string& id : test::usable_plugins({"cpu_scalar", "cpu_sse", "cpu_avx2"}))
     choices.push_back({id});
@@ -85,7 +56,7 @@ TEST_CASE("llama_a, mixed quantised types, long prompt") {
 TEST_CASE("llama_k, K-quants") { check_case("llama_k/model-k.gguf", "llama_k__text"); }
 
 TEST_CASE("at the default level the tokens with a clear margin stand") {
-  const GoldenCase golden = load_case("llama_k__text");
+  const test::GoldenCase golden = test::load_golden_case(kGoldens, "llama_k__text");
   test::TestEngine engine({.model = kGoldens / "llama_k/model-k.gguf", .level = manifest::Level::kModerate});
   std::vector<std::int32_t> tokens = golden.prompt;
   tokens.insert(tokens.end(), golden.generated.begin(), golden.generated.end() - 1);

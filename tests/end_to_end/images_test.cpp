@@ -136,6 +136,32 @@ TEST_CASE("an image that comes in a later step stands where it stands in one") {
   CHECK(largest_difference(whole, logits_behind(session, {all.subspan(12, 1), -1, {}})) <= 1e-4F);
 }
 
+TEST_CASE("an image is whole though a device has no memory for the step that it came in") {
+  std::vector<std::int32_t> tokens(20, 5);
+  tokens.insert(tokens.end(), kGrid.tokens().tokens(), kImage);  // one step ends and the next begins in it
+  tokens.resize(48, 17);
+  const auto logits = [&](Settings settings) {
+    test::EngineSpec spec{.model = kModel,
+                          .plugins = {"test.device", "cpu_scalar"},
+                          .further_folders = {BELAY_TEST_DEVICE_DIR},
+                          .context = 64};
+    spec.plugin_options = std::move(settings);
+    test::TestEngine engine(spec);
+    const runtime::Stop stop;
+    auto images = encode(engine, stop);
+    images.pop_back();
+    auto behind = logits_behind(engine.session(), {tokens, kImage, images});
+    return std::pair(std::move(behind), engine.assembly().engine().fallbacks());
+  };
+  const auto [whole, nothing] = logits({});
+  const auto [in_parts, said] = logits({{"test.device.most_tokens", "24"}});
+  CHECK(nothing.empty());
+  REQUIRE(said.size() == 1);
+  CHECK(said[0].op == "step");
+  CHECK(said[0].count == 1);
+  CHECK(in_parts == whole);
+}
+
 TEST_CASE("a rewind into an image forgets all of it") {
   test::TestEngine engine({.model = kModel, .context = 64});
   const runtime::Stop stop;

@@ -1,7 +1,7 @@
 # Copies the shared libraries that the programs in FOLDER need into FOLDER/lib, but those that belong to the system's C
 # library and to the driver.
 file(GET_RUNTIME_DEPENDENCIES
-  EXECUTABLES ${FOLDER}/measure ${FOLDER}/kernels_check ${FOLDER}/belay
+  EXECUTABLES ${FOLDER}/measure ${FOLDER}/kernels_check ${FOLDER}/belay ${FOLDER}/make_model
   RESOLVED_DEPENDENCIES_VAR libraries UNRESOLVED_DEPENDENCIES_VAR missing
   PRE_EXCLUDE_REGEXES "^ld-linux" "^libc\\.so" "^libm\\.so" "^libdl\\.so" "^libpthread\\.so" "^librt\\.so" "^libcuda\\.so")
 if(missing)

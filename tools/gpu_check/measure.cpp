@@ -140,7 +140,7 @@ void measure_attention(const Bench& bench, std::int64_t d, DType dtype, std::int
 
 void measure_all_attention(const Bench& bench) {
   for (const std::int64_t d : {std::int64_t{64}, std::int64_t{128}}) {
-    for (const DType dtype : {DType::kF16, DType::kF32}) {
+    for (const DType dtype : {DType::kF16, DType::kQ8_0, DType::kF32}) {
       for (const std::int64_t tokens : {std::int64_t{1}, bench.sizes.tokens})
         measure_attention(bench, d, dtype, tokens);
     }

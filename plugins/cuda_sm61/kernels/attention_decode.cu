@@ -23,7 +23,7 @@ BELAY_DEVICE Share share_of(const AttentionParams& p) {
   const int groups = (sharing + kGroup - 1) / kGroup;
   const int kv_head = static_cast<int>(blockIdx.y) / groups;
   const int first = static_cast<int>(blockIdx.y) % groups * kGroup;
-  const int visible = p.position + (p.causal != 0 ? static_cast<int>(blockIdx.z) + 1 : p.tokens);
+  const int visible = p.causal != 0 ? p.position + static_cast<int>(blockIdx.z) + 1 : p.keys;
   const int begin = static_cast<int>(blockIdx.x) * p.split_keys;
   return {kv_head, kv_head * sharing + first, min(kGroup, sharing - first), begin,
           min(begin + p.split_keys, visible)};

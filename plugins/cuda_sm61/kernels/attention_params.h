@@ -37,10 +37,10 @@ struct AttentionParams {
   int d;
   int blocks;  // of 64 positions, of the cache
   int position;
-  int causal;
+  int keys;        // that tokens see without a mask: those of this launch may be a part of a run's
+  int causal;      // a token sees its own key and those before it
   int split_keys;  // a multiple of 128
   float scale;
-  int reserved;
 };
 
 enum {

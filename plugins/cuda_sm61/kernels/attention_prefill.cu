@@ -19,7 +19,7 @@ BELAY_DEVICE Row row_of(const AttentionParams& p, int row) {
 }
 
 BELAY_DEVICE int visible_keys(const AttentionParams& p, int token) {
-  return p.position + (p.causal != 0 ? min(token + 1, p.tokens) : p.tokens);
+  return p.causal != 0 ? min(p.position + token + 1, p.keys) : p.keys;
 }
 
 // 256 threads: thread (ty, tx) of 16 x 16 does the kR rows kR * ty .. with the keys 4 tx .. 4 tx + 3 of a

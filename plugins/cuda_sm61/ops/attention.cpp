@@ -136,6 +136,7 @@ AttentionParams Attention::params(std::int64_t tokens, std::int64_t position) co
   params.kv_heads = static_cast<int>(shape_.cache.kv_heads);
   params.d = static_cast<int>(shape_.cache.d);
   params.position = static_cast<int>(position);
+  params.keys = static_cast<int>(position + tokens);
   params.causal = causal_ ? 1 : 0;
   params.scale = scale_;
   return params;
@@ -166,14 +167,13 @@ void Attention::launch_few(Launcher& launch, DevicePointer workspace, AttentionP
 }
 
 // In launches short enough for the watchdog of a device with a display, each of whole blocks of rows.
-// Without a causal mask every token sees all keys, so only all of them at once know how many there are.
 void Attention::launch_many(const Call& call, AttentionParams& params) const {
   constexpr double kMostWork = 3e10;  // operations of a launch: 50 ms at half the rate of the smallest card
   const double of_token = 4.0 * static_cast<double>(shape_.heads * shape_.cache.d) *
                           static_cast<double>(call.position + call.tokens);
   const auto fitting =
       static_cast<std::int64_t>(kMostWork / of_token) / BELAY_ATTENTION_ROWS * BELAY_ATTENTION_ROWS;
-  const std::int64_t step = causal_ ? std::max<std::int64_t>(fitting, BELAY_ATTENTION_ROWS) : call.tokens;
+  const std::int64_t step = std::max<std::int64_t>(fitting, BELAY_ATTENTION_ROWS);
   const float* const q = params.q;
   float* const y = params.y;
   for (std::int64_t first = 0; first < call.tokens; first += step) {

@@ -131,6 +131,31 @@ TEST_CASE("a lost device opens the breaker at once") {
   CHECK_FALSE(f.backends[0]->healthy());
 }
 
+TEST_CASE("a device without memory for a step that can be smaller is asked for less, and keeps its place") {
+  Fixture f;
+  f.plugins[0].failing_runs = {0, 1, 2, 3, 4};
+  f.plugins[0].status = BELAY_OOM_DEVICE;
+  f.plugins[0].scope = BELAY_SCOPE_OUT_OF_MEMORY;
+  REQUIRE(f.start().ok());
+  f.dispatcher->set_divisible(true);
+  for (int i = 0; i < 4; ++i) {
+    const Status status = f.run();
+    REQUIRE_FALSE(status.ok());
+    CHECK(status.error().code == ErrorCode::kOutOfMemory);
+  }
+  CHECK(f.plugins[1].runs == 0);
+  CHECK(f.backends[0]->healthy());
+  f.dispatcher->set_divisible(false);
+  REQUIRE(f.run().ok());
+  CHECK(f.output == 2);
+  const auto& said = f.fallbacks.entries();
+  REQUIRE(said.size() == 2);
+  CHECK(said[0].op == "step");
+  CHECK(said[0].to == "best");
+  CHECK(said[0].count == 4);
+  CHECK(said[1].op == "add/f32");
+}
+
 TEST_CASE("UNSUPPORTED after a yes drops the node's link for good") {
   Fixture f;
   f.plugins[0].failing_runs = {0};

@@ -96,6 +96,22 @@ TEST_CASE("a group that fails is run node by node from there on, and that is sai
   CHECK(line.best.live_kernels == 0);
 }
 
+TEST_CASE("a group whose device has no memory for a step that can be smaller stays a group") {
+  Line line;
+  line.best.fuses = 3;
+  line.best.failing_runs = {0};
+  line.best.status = BELAY_OOM_DEVICE;
+  line.best.scope = BELAY_SCOPE_OUT_OF_MEMORY;
+  REQUIRE(line.start().ok());
+  line.dispatcher->set_divisible(true);
+  const Status status = line.step();
+  REQUIRE_FALSE(status.ok());
+  CHECK(status.error().code == ErrorCode::kOutOfMemory);
+  REQUIRE(line.step().ok());
+  CHECK(line.best.fused_runs == 2);
+  CHECK(line.dispatcher->fused(0) == 3);
+}
+
 TEST_CASE("a group whose device is lost is done by the next of each chain") {
   Line line;
   line.best.fuses = 3;

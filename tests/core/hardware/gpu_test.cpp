@@ -7,6 +7,8 @@
 #include "tests/support/doctest.hpp"
 
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 
 namespace belay::hardware {
 namespace {
@@ -17,9 +19,18 @@ Profile ask(const FakeSource& source, bool ask_without_driver = false) {
   return profile;
 }
 
+// What the kernel would tell of a device in a slot with four lanes.
+std::filesystem::path pci_devices() {
+  std::filesystem::path all = std::filesystem::temp_directory_path() / "belay_gpu_test_pci";
+  std::filesystem::create_directories(all / "0000:0a:00.0");
+  std::ofstream(all / "0000:0a:00.0" / "current_link_speed") << "8.0 GT/s PCIe\n";
+  std::ofstream(all / "0000:0a:00.0" / "current_link_width") << "4\n";
+  return all;
+}
+
 Profile describe(const std::string& library, const char* mood = "") {
   ::setenv("BELAY_FAKE_DRIVER_MOOD", mood, 1);
-  auto profile = read_profile(describe_gpus(library), "answer");
+  auto profile = read_profile(describe_gpus(library, pci_devices()), "answer");
   ::unsetenv("BELAY_FAKE_DRIVER_MOOD");
   REQUIRE_MESSAGE(profile.ok(), profile.error().message);
   return *profile;
@@ -62,7 +73,12 @@ TEST_CASE("a driver is asked for everything") {
   CHECK(pascal.sm_count == 5U);
   CHECK(pascal.memory_bytes == std::uint64_t{2} << 30U);
   CHECK(pascal.memory_free_bytes == std::uint64_t{1} << 30U);
-  CHECK(pascal.bandwidth_bytes_per_s == 112128000000U);  // 3504 MHz, two transfers, 128 bits
+  // 1 MiB is read and written in 20 microseconds.
+  CHECK(static_cast<double>(pascal.bandwidth_bytes_per_s.value_or(0)) ==
+        doctest::Approx(2.0 * (1 << 20U) / 20e-6));
+  CHECK(pascal.sm_clock_max_mhz == 1493U);
+  CHECK(pascal.memory_clock_max_mhz == 3504U);
+  CHECK(pascal.pcie_link == "8.0 GT/s PCIe x4");
   CHECK(pascal.tensor_cores == false);
   // The second is a Turing without tensor cores, whose driver tells no clock and gives no context.
   const Gpu& turing = profile.gpus[1];
@@ -70,6 +86,12 @@ TEST_CASE("a driver is asked for everything") {
   CHECK(turing.tensor_cores == false);
   CHECK_FALSE(turing.bandwidth_bytes_per_s);
   CHECK_FALSE(turing.memory_free_bytes);
+}
+
+TEST_CASE("where no copy can be timed, bandwidth is what clock and bus give") {
+  const Profile profile = describe(BELAY_FAKE_DRIVER, "timeless");
+  REQUIRE(profile.gpus.size() == 2);
+  CHECK(profile.gpus[0].bandwidth_bytes_per_s == 112128000000U);  // 3504 MHz, two transfers, 128 bits
 }
 
 TEST_CASE("what a driver can say instead") {

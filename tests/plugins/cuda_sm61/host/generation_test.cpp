@@ -4,6 +4,7 @@
 #include "core/hardware/gpu.hpp"
 #include "tests/plugins/cuda_sm61/driver/fake_cuda.hpp"
 #include "tests/support/doctest.hpp"
+#include "tests/support/golden_case.hpp"
 #include "tests/support/long_run.hpp"
 #include "tests/support/test_engine.hpp"
 #include "tests/support/tiny_model.hpp"
@@ -81,7 +82,7 @@ constexpr Numerics kSmallCache = {manifest::Level::kModerate, resolver::Balance:
 
 Outcome run(const std::filesystem::path& model, const Fault& fault = {},
             std::vector<std::uint8_t> replay = {}, std::uint64_t tokens = kTokens,
-            const Numerics& numerics = kExact) {
+            const Numerics& numerics = kExact, const std::vector<std::int32_t>& prompt = kPrompt) {
   driver().reset();
   fake_cuda::Settings& settings = driver().settings();
   settings.fail_with = fault.with;
@@ -100,7 +101,7 @@ Outcome run(const std::filesystem::path& model, const Fault& fault = {},
       driver().reset_calls();
       settings.fail_at = fault.at;
     }
-    outcome.tokens = engine.generate(kPrompt, tokens);
+    outcome.tokens = engine.generate(prompt, tokens);
     outcome.counts = driver().counts();
     settings.fail_at = -1;
     outcome.last_logits.assign(engine.session().logits().begin(), engine.session().logits().end());
@@ -197,6 +198,31 @@ TEST_CASE("models of every architecture give the tokens of cpu_scalar at level m
     CHECK(outcome.counts.launches > 100);
     CHECK(outcome.tokens == tokens_of_scalar(model));
     CHECK(driver().launch_error().empty());
+  }
+}
+
+TEST_CASE("the device gives the reference's tokens, and so does it with cpu_avx2, wherever a layer goes") {
+  const std::filesystem::path goldens = BELAY_TEST_GOLDENS;
+  const test::GoldenCase golden = test::load_golden_case(goldens, "llama_k__text");
+  const auto tokens_with = [&](dispatch::AssignmentHook& hook) {
+    driver().reset();
+    test::EngineSpec spec = on_device(goldens / "llama_k" / "model-k.gguf");
+    if (!test::usable_plugins({"cpu_avx2"}).empty()) spec.plugins[1] = "cpu_avx2";
+    spec.dispatch.hook = &hook;
+    test::TestEngine engine(spec);
+    return engine.generate(golden.prompt, golden.generated.size());
+  };
+  dispatch::AssignmentHook whole;
+  CHECK(tokens_with(whole) == golden.generated);
+  CHECK(std::count(whole.recorded.begin(), whole.recorded.end(), 1) ==
+        static_cast<std::ptrdiff_t>(golden.generated.size()));  // embeddings
+  const std::size_t step = whole.recorded.size() / golden.generated.size();
+  for (std::size_t split = 1; split < step; split += step / 8) {
+    CAPTURE(split);
+    dispatch::AssignmentHook divided;
+    for (std::size_t i = 0; i < whole.recorded.size(); ++i)
+      divided.replay.push_back(i % step < split ? whole.recorded[i] : 1);
+    CHECK(tokens_with(divided) == golden.generated);
   }
 }
 
@@ -321,6 +347,35 @@ TEST_CASE("a call that fails is done by the next plugin, and the text stands") {
     MESSAGE("result " << with << ": " << failed << " calls failed in turn, every " << stride << "th of "
                       << healthy.counts.calls);
     CHECK(failed > 0);
+  }
+}
+
+TEST_CASE(
+    "a device without memory at any launch of a long step does it in two, all of it, with the same bits") {
+  std::vector<std::int32_t> prompt(32);
+  for (std::size_t i = 0; i < prompt.size(); ++i) prompt[i] = static_cast<std::int32_t>(i * 7 % 250);
+  const auto with = [&](const Fault& fault, const Numerics& numerics) {
+    return run(sweep_model(), fault, {}, kTokens, numerics, prompt);
+  };
+  for (const Numerics& numerics : {kExact, kQuantised}) {
+    const Outcome healthy = with({}, numerics);
+    const std::uint64_t launches = healthy.counts.launches;
+    std::size_t divided = 0;
+    for (std::uint64_t k = 0; k < launches; k += stride_for(launches, 20)) {
+      CAPTURE(k);
+      const Outcome faulty = with({static_cast<std::int64_t>(k), kOutOfMemory, "cuLaunchKernel"}, numerics);
+      REQUIRE(faulty.tokens == healthy.tokens);
+      REQUIRE(faulty.fallbacks.size() == 1);
+      REQUIRE(faulty.fallbacks[0].reason == "OOM_DEVICE");
+      if (faulty.fallbacks[0].op != "step") continue;  // of one token
+      ++divided;
+      REQUIRE(faulty.fallbacks[0].to == "test.cuda_sm61");
+      REQUIRE(faulty.last_logits == healthy.last_logits);
+      REQUIRE(std::count(faulty.assignment.begin(), faulty.assignment.end(), 1) ==
+              kTokens + 1);  // embeddings
+    }
+    MESSAGE(divided << " of " << launches << " launches failed in a long step");
+    CHECK(divided > 0);
   }
 }
 

@@ -39,6 +39,7 @@ AttentionParams params_of(const CacheShape& shape, const OpCase& op_case, const 
   params.d = static_cast<int>(shape.d);
   params.blocks = static_cast<int>(op_case.inputs[1].shape[1]);
   params.position = static_cast<int>(shape.position);
+  params.keys = static_cast<int>(shape.position + shape.tokens);
   params.causal = shape.causal ? 1 : 0;
   params.scale = 1.0F / std::sqrt(static_cast<float>(shape.d));
   return params;
@@ -94,13 +95,22 @@ std::vector<std::uint8_t> quantised_afterwards(const Operands& operands, std::si
   return joined({&rows.low, &rows.high, &rows.scales});
 }
 
-void prefill(const OpCase& op_case, const CacheShape& shape, int size) {
+// `at_once`: tokens of a launch.
+void prefill(const OpCase& op_case, const CacheShape& shape, int size, std::size_t at_once) {
   const std::string kernel =
       std::string("belay_attention_prefill_") + cache_name(shape.dtype) + "_" + std::to_string(size);
   expect_right(op_case, kernel, [&](const Operands& operands, const emulator::Options& options) {
-    const emulator::Extent grid{blocks_of(shape.tokens * shape.heads / shape.kv_heads, BELAY_ATTENTION_ROWS),
-                                static_cast<std::uint32_t>(shape.kv_heads)};
-    launch_kernel(kernel, params_of(shape, op_case, operands), grid, options);
+    for (std::size_t first = 0; first < shape.tokens; first += at_once) {
+      AttentionParams params = params_of(shape, op_case, operands);
+      const std::size_t tokens = std::min(at_once, shape.tokens - first);
+      params.tokens = static_cast<int>(tokens);
+      params.position += static_cast<int>(first);
+      params.q += first * shape.heads * shape.d;
+      params.y += first * shape.heads * shape.d;
+      const emulator::Extent grid{blocks_of(tokens * shape.heads / shape.kv_heads, BELAY_ATTENTION_ROWS),
+                                  static_cast<std::uint32_t>(shape.kv_heads)};
+      launch_kernel(kernel, params, grid, options);
+    }
   });
 }
 
@@ -110,7 +120,7 @@ void check(const CacheShape& asked, Fill fill = Fill::kNormal, bool bad_key = fa
   const OpCase op_case = kernel_tests::attention_case(shape, fill, bad_key, new_seed());
   if (shape.tokens <= 8) decode(op_case, shape, BELAY_ATTENTION_SPLIT, false);
   if (shape.tokens == 2 || shape.tokens > 8)
-    prefill(op_case, shape, shape.d <= 64 ? 64 : shape.d <= 128 ? 128 : 256);
+    prefill(op_case, shape, shape.d <= 64 ? 64 : shape.d <= 128 ? 128 : 256, shape.tokens);
 }
 
 template <class Body>
@@ -167,7 +177,7 @@ TEST_CASE("attention: kernels made for larger heads, and longer splits") {
     const OpCase op_case = kernel_tests::attention_case(shape, Fill::kNormal, false, new_seed());
     decode(op_case, shape, BELAY_ATTENTION_SPLIT, true);
     for (const int splits : {2, 3, 4}) decode(op_case, shape, splits * BELAY_ATTENTION_SPLIT, false);
-    for (const int size : {128, 256}) prefill(op_case, shape, size);
+    for (const int size : {128, 256}) prefill(op_case, shape, size, shape.tokens);
   }
 }
 
@@ -222,6 +232,14 @@ TEST_CASE("attention: many rows, over the borders of a block's rows") {
            .d = 256,
            .position = 61,
            .causal = causal});
+  });
+}
+
+TEST_CASE("attention: many rows in several launches, each of which sees all keys") {
+  for_each_kind([](DType dtype, bool causal) {
+    const CacheShape shape = kernel_tests::whole_blocks(
+        {.dtype = dtype, .tokens = 40, .heads = 4, .kv_heads = 2, .d = 40, .position = 5, .causal = causal});
+    prefill(kernel_tests::attention_case(shape, Fill::kNormal, false, new_seed()), shape, 64, 32);
   });
 }
 
