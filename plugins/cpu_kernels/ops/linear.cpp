@@ -17,6 +17,10 @@ namespace {
 constexpr double kBytesPerNs = 25;
 constexpr double kProductsPerNs = 40;
 
+// Most tokens that are computed in parts at a time: as many as fill a block of the way for many, so that no
+// panel is unpacked more often for it, and the parts of more need no memory.
+constexpr int64_t kTokensInParts = 128;
+
 uint64_t align_up(uint64_t bytes) { return (bytes + 63) / 64 * 64; }
 
 using Tasks = std::span<const LinearTask>;
@@ -35,7 +39,8 @@ class Linear final : public sdk::Kernel<Linear> {
         parts_(numerics == BELAY_NUMERICS_ACT_Q16 ? 2 : 1) {}
 
   [[nodiscard]] uint64_t workspace(uint64_t tokens) const override {
-    if (quantised_) return layout(tokens * parts_).bytes;
+    if (quantised_ && parts_ > 1) return layout(std::min(tokens, uint64_t{kTokensInParts}) * parts_).bytes;
+    if (quantised_) return layout(tokens).bytes;
     if (tokens <= static_cast<uint64_t>(floats_.tokens_without_panels)) return 0;
     return host_.max_concurrency() * kPanelFloatsF32 * sizeof(float);
   }
@@ -64,8 +69,9 @@ class Linear final : public sdk::Kernel<Linear> {
 
   // Of this layer, and of others that go with it: for at least one token and one row of each.
   belay_status_t compute(Tasks tasks, const float* x, void* scratch) const {
-    return quantised_ ? run_quantised(tasks, x, static_cast<uint8_t*>(scratch))
-                      : run_f32(tasks, x, static_cast<float*>(scratch));
+    if (!quantised_) return run_f32(tasks, x, static_cast<float*>(scratch));
+    if (parts_ == 1) return run_quantised(tasks, x, static_cast<uint8_t*>(scratch));
+    return run_in_pieces(tasks[0], x, static_cast<uint8_t*>(scratch));
   }
 
  private:
@@ -145,6 +151,16 @@ class Linear final : public sdk::Kernel<Linear> {
     return for_rows(tasks, way.unit, [&](const LinearTask& task, int64_t begin, int64_t end, uint32_t) {
       way.compute(task, activations, begin, end);
     });
+  }
+
+  belay_status_t run_in_pieces(const LinearTask& task, const float* x, uint8_t* scratch) const {
+    for (int64_t at = 0; at < task.tokens; at += kTokensInParts) {
+      const LinearTask piece = {weight_, bias_, std::min(kTokensInParts, task.tokens - at),
+                                task.out + at * weight_.rows};
+      const belay_status_t status = run_quantised({&piece, 1}, x + at * weight_.cols, scratch);
+      if (status != BELAY_OK) return status;
+    }
+    return BELAY_OK;
   }
 
   belay_status_t run_in_parts(const LinearTask& task, const QuantisedWay& way,

@@ -12,6 +12,7 @@ namespace {
 // A minimal llama of zeros: one layer, width 8, two heads, 12 tokens; the tests then take something away.
 struct ZeroModel {
   std::string arch = "llama";
+  std::uint32_t layers = 1;
   std::uint32_t heads = 2;
   std::uint32_t kv_heads = 1;
   std::uint32_t ffn = 16;
@@ -29,11 +30,22 @@ struct ZeroModel {
     REQUIRE(writer.add_tensor(name, DType::kF32, shape, std::span(zeros).first(bytes)).ok());
   }
 
+  void add_layer(formats::GgufWriter& writer, const std::string& prefix) const {
+    for (const char* norm : {"attn_norm", "ffn_norm"}) add(writer, prefix + norm + ".weight", {8});
+    add(writer, prefix + "attn_q.weight", {8, 8});
+    add(writer, prefix + "attn_k.weight", {4, 8});
+    add(writer, prefix + "attn_v.weight", {4, 8});
+    add(writer, prefix + "attn_output.weight", {8, 8});
+    add(writer, prefix + "ffn_gate.weight", {16, 8});
+    add(writer, prefix + "ffn_up.weight", {16, 8});
+    add(writer, prefix + "ffn_down.weight", {8, 16});
+  }
+
   Result<models::Decoder> build(std::vector<std::byte>& bytes) const {
     formats::GgufWriter writer;
     writer.add_string("general.architecture", arch);
     const std::string p = arch + ".";
-    writer.add_u32(p + "block_count", 1);
+    writer.add_u32(p + "block_count", layers);
     writer.add_u32(p + "context_length", 64);
     writer.add_u32(p + "embedding_length", 8);
     writer.add_u32(p + "feed_forward_length", ffn);
@@ -43,15 +55,8 @@ struct ZeroModel {
     if (!rope_scaling.empty()) writer.add_string(p + "rope.scaling.type", rope_scaling);
     add(writer, "token_embd.weight", {12, 8});
     add(writer, "output_norm.weight", {8});
-    for (const char* norm : {"attn_norm", "ffn_norm"})
-      add(writer, std::string("blk.0.") + norm + ".weight", {8});
-    add(writer, "blk.0.attn_q.weight", {8, 8});
-    add(writer, "blk.0.attn_k.weight", {4, 8});
-    add(writer, "blk.0.attn_v.weight", {4, 8});
-    add(writer, "blk.0.attn_output.weight", {8, 8});
-    add(writer, "blk.0.ffn_gate.weight", {16, 8});
-    add(writer, "blk.0.ffn_up.weight", {16, 8});
-    add(writer, "blk.0.ffn_down.weight", {8, 16});
+    for (std::uint32_t layer = 0; layer < layers; ++layer)
+      add_layer(writer, "blk." + std::to_string(layer) + ".");
     bytes = writer.to_bytes();
     auto parsed = formats::GgufFile::parse(bytes, "zero.gguf");
     REQUIRE(parsed.ok());
@@ -85,6 +90,20 @@ TEST_CASE("a whole model becomes two graphs") {
   const auto caches = std::count_if(decoder->body.values.begin(), decoder->body.values.end(),
                                     [](const graph::Value& value) { return value.dtype == DType::kF16; });
   CHECK(caches == 2);
+}
+
+TEST_CASE("activations keep 16 bits where they are nearest to the logits, and there alone") {
+  std::vector<std::byte> bytes;
+  const auto decoder = ZeroModel{.layers = 2}.build(bytes);
+  REQUIRE(decoder.ok());
+  std::vector<std::string> kept;
+  for (const graph::Graph* graph : {&decoder->body, &decoder->head}) {
+    for (const graph::Node& node : graph->nodes) {
+      const auto* linear = std::get_if<belay_linear_attributes_t>(&node.attributes);
+      if (linear != nullptr && linear->numerics == BELAY_NUMERICS_ACT_Q16) kept.push_back(node.name);
+    }
+  }
+  CHECK(kept == std::vector<std::string>{"blk.1.ffn_gate", "blk.1.ffn_up", "blk.1.ffn_down", "output"});
 }
 
 TEST_CASE("a file that makes no model is refused with the reason") {
