@@ -275,7 +275,7 @@ TEST_CASE("decode's token goes through a layer in seven launches, with the bits 
 }
 
 TEST_CASE("a layer whose launches fail is done step by step, and the text stands") {
-  const auto model = tiny_model("cuda_joined_sweep", {.layers = 1,
+  const auto model = tiny_model("cuda_joined_sweep", {.layers = 2,
                                                       .heads = 2,
                                                       .kv_heads = 1,
                                                       .head_dim = 32,
