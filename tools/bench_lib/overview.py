@@ -1,4 +1,4 @@
-"""The usual run of tools/bench: each CPU plugin on SmolLM2, dispatch and start-up; with --vision the seconds that an image takes."""
+"""The usual run of tools/bench: each CPU plugin on SmolLM2, dispatch and start-up; with --vision what an image and a prefill of that model take."""
 import os
 import statistics
 import sys
@@ -53,12 +53,13 @@ def vision_report(args):
 
 
 def show_vision(report):
-    print(f"{programs.IMAGE_SIZE:16} {'threads':>7} {'seconds':>14} {'times torch':>13}")
+    print(f"{programs.IMAGE_SIZE:16} {'threads':>7} {'seconds':>14} {'times torch':>13} {'prefill tok/s':>14} {'times torch':>13}")
     for threads, table in report["vision"].items():
         peer = table.get("torch avx2")
         for name, took in table.items():
-            ratio = f"{peer['seconds'] / took['seconds']:>13.2f}" if peer else ""
-            print(f"{name:16} {threads:>7} {took['seconds']:>14.2f} {ratio}")
+            encodes = f"{peer['seconds'] / took['seconds']:.2f}" if peer else ""
+            reads = f"{took['prefill'] / peer['prefill']:.2f}" if peer else ""
+            print(f"{name:16} {threads:>7} {took['seconds']:>14.2f} {encodes:>13} {took['prefill']:>14.1f} {reads:>13}")
 
 
 def show_text(report):

@@ -10,6 +10,7 @@ TOOLS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(os.path.dirname(TOOLS), "build", "release")
 PLUGINS = os.path.join(BUILD, "lib", "belay", "plugins")
 IMAGE_SIZE = "1024x768"
+PREFILL = 512  # tokens, beside an image
 
 
 class Failure(Exception):
@@ -145,17 +146,18 @@ def fio(file):
 
 def belay_vision(level, threads, model, mmproj):
     words = [program("belay"), "bench", "--model", model, "--mmproj", mmproj, "--plugins", "cpu_avx2", "--level", level, "--threads", str(threads),
-             "--image-size", IMAGE_SIZE, "--prefill", "0", "--decode", "0", "--repeat", "1", "--json"]
-    return vision_seconds(answer(*words))
+             "--image-size", IMAGE_SIZE, "--prefill", str(PREFILL), "--decode", "0", "--repeat", "1", "--json"]
+    return vision_figures(answer(*words))
 
 
 def torch_vision(python, threads):
-    words = [python, os.path.join(TOOLS, "peer", "torch_vision.py"), "--image-size", IMAGE_SIZE, "--threads", str(threads), "--repeat", "1"]
-    return vision_seconds(answer(*words))
+    words = [python, os.path.join(TOOLS, "peer", "torch_qwen3vl.py"), "--image-size", IMAGE_SIZE, "--prefill", str(PREFILL), "--threads", str(threads),
+             "--repeat", "1"]
+    return vision_figures(answer(*words))
 
 
-def vision_seconds(answered):
-    return {"seconds": answered["vision"]["seconds"]["median"]}
+def vision_figures(answered):
+    return {"seconds": answered["vision"]["seconds"]["median"], "prefill": answered["prefill"]["tok_per_s"]["median"]}
 
 
 def interleaved(programs, rounds):
