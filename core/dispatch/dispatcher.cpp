@@ -273,7 +273,8 @@ bool Dispatcher::has_weight_at(std::size_t index, graph::Home home) const {
 bool Dispatcher::is_to_pack(std::size_t index, const belay_packed_t& form) const {
   if (form.layout == BELAY_LAYOUT_ROW || has_weight_at(index, graph::Home::kRing)) return false;
   if (form.optional == 0 || pack_ == Pack::kAll) return true;
-  return graph_.weights[graph_.nodes[index].weights[0]].home != graph::Home::kMemory;  // a bias may be
+  const auto& weights = graph_.nodes[index].weights;  // a matrix first; its bias may be anywhere
+  return weights.empty() || graph_.weights[weights[0]].home != graph::Home::kMemory;
 }
 
 // Fills link.packed when the plugin wants a layout of its own.

@@ -240,6 +240,25 @@ TEST_CASE("a weight made in memory is packed beside itself only where that is wa
   }
 }
 
+TEST_CASE(
+    "a bias in memory does not keep a matrix from being packed, and an op without weights may be, too") {
+  const std::array<std::byte, 64> bytes = {};
+  for (const bool has_weights : {true, false}) {
+    Fixture f;
+    f.plugins[0].layout = 9;
+    f.plugins[0].packing_is_optional = 1;
+    if (has_weights) {
+      f.graph.weights.push_back({"w", DType::kF32, {4, 4}, bytes, graph::Home::kFile});
+      f.graph.weights.push_back({"b", DType::kF32, {4}, bytes, graph::Home::kMemory});
+      f.graph.nodes[0].weights = {0, 1};
+    }
+    REQUIRE(f.start(Dispatcher::Pack::kFromFiles).ok());
+    CHECK(f.plugins[0].packs == 1);
+    REQUIRE(f.run().ok());
+    CHECK(f.output == 1);
+  }
+}
+
 TEST_CASE("packed weights stand for the bytes of a file, not beside them") {
   const std::array<std::byte, 64> bytes = {};
   for (const graph::Home home : {graph::Home::kMemory, graph::Home::kFile}) {
