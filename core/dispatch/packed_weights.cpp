@@ -46,7 +46,6 @@ Result<std::span<std::byte>> PackedWeights::take(const belay_packed_t& form) {
   if (const auto found = std::ranges::find_if(free_, fits); found != free_.end()) {
     const std::span<std::byte> place = *found;
     free_.erase(found);
-    given_back_ -= place.size();
     return place;
   }
   const std::uint64_t begin = aligned_from(block_, used_, alignment_of(form));
@@ -63,14 +62,14 @@ Result<std::span<std::byte>> PackedWeights::take(const belay_packed_t& form) {
 
 void PackedWeights::give_back(std::span<std::byte> taken) {
   forget_pages(taken);  // no file has these bytes: they are lost, as is wanted
-  given_back_ += taken.size();
   if (!taken.empty()) free_.push_back(taken);
 }
 
 std::uint64_t PackedWeights::bytes() const {
   std::uint64_t total = used_;
   for (const memory::Buffer& other : others_) total += other.size();
-  return total - given_back_;
+  for (const std::span<std::byte> place : free_) total -= place.size();
+  return total;
 }
 
 }  // namespace belay::dispatch

@@ -35,10 +35,9 @@ class PackedWeights {
 
  private:
   memory::Buffer block_;
-  std::uint64_t used_ = 0;        // of the block
-  std::uint64_t given_back_ = 0;  // of it and of others
+  std::uint64_t used_ = 0;  // of the block
   std::vector<memory::Buffer> others_;
-  std::vector<std::span<std::byte>> free_;  // what was given back
+  std::vector<std::span<std::byte>> free_;  // what was given back, of the block and of others
 };
 
 }  // namespace belay::dispatch

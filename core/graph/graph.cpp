@@ -1,5 +1,6 @@
 #include "core/graph/graph.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace belay::graph {
@@ -38,6 +39,10 @@ DType grouping_dtype(const Graph& graph, const Node& node) {
   const bool caches = node.op == Op::kKvWrite || node.op == Op::kAttention;
   const ValueId id = node.op == Op::kKvWrite ? node.outputs[0] : node.inputs[caches ? 1 : 0];
   return graph.values[id].dtype;
+}
+
+std::size_t first_node(const Graph& graph, Op op) {
+  return static_cast<std::size_t>(std::ranges::find(graph.nodes, op, &Node::op) - graph.nodes.begin());
 }
 
 std::uint64_t value_bytes(const Value& value, std::uint64_t tokens) {

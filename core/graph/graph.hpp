@@ -96,6 +96,9 @@ struct Graph {
 // The type by which a node's chain is grouped: of its first weight, or of its cache, or of its activations.
 [[nodiscard]] DType grouping_dtype(const Graph& graph, const Node& node);
 
+// The first node that does `op`; none: the number of nodes.
+[[nodiscard]] std::size_t first_node(const Graph& graph, Op op);
+
 // Whether a value is the keys or the values of a layer, which stay from step to step.
 [[nodiscard]] inline bool is_cache(const Value& value) {
   return value.kind == ValueKind::kKeyCache || value.kind == ValueKind::kValueCache;

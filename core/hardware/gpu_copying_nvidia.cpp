@@ -1,6 +1,5 @@
+#include "core/hardware/driver_symbol.hpp"
 #include "core/hardware/gpu_copying.hpp"
-
-#include <dlfcn.h>
 
 #include <algorithm>
 
@@ -10,12 +9,6 @@ namespace {
 constexpr int kSuccess = 0;
 constexpr int kSeries = 5;
 constexpr int kCopies = 4;  // of a series
-
-template <class Function>
-bool load(void* library, const char* symbol, Function& function) {
-  function = reinterpret_cast<Function>(::dlsym(library, symbol));
-  return function != nullptr;
-}
 
 }  // namespace
 

@@ -2,6 +2,7 @@
 // needed.
 #include "core/base/format.hpp"
 #include "core/base/text.hpp"
+#include "core/hardware/driver_symbol.hpp"
 #include "core/hardware/gpu.hpp"
 #include "core/hardware/gpu_copying.hpp"
 #include "core/hardware/profile_toml.hpp"
@@ -41,12 +42,6 @@ struct Driver {
   int (*memory_info)(std::size_t* free, std::size_t* total) = nullptr;
   int (*bus_id)(char* id, int capacity, int device) = nullptr;  // may be null
 };
-
-template <class Function>
-bool load(void* library, const char* symbol, Function& function) {
-  function = reinterpret_cast<Function>(::dlsym(library, symbol));
-  return function != nullptr;
-}
 
 // The first entry point that the library lacks, or null.
 const char* load_driver(void* library, Driver& driver) {

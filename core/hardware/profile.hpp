@@ -53,8 +53,8 @@ struct Gpu {
   Known<std::uint32_t> sm_count;
   Known<std::uint32_t> sm_clock_max_mhz;
   Known<std::uint32_t> memory_clock_max_mhz;
-  Known<std::string>
-      pcie_link;              // "8.0 GT/s PCIe x4", as it is now; slower while the device has nothing to do
+  // "8.0 GT/s PCIe x4", as it is now; slower while the device has nothing to do.
+  Known<std::string> pcie_link;
   Known<std::string> driver;  // "535.183"
 };
 

@@ -95,10 +95,9 @@ void Engine::stream(std::unique_ptr<WeightStream> weights, Relief relief) {
 }
 
 bool Engine::embeds_on_a_device() const {
-  const auto& nodes = model_.decoder.body.nodes;
-  const auto embed = std::ranges::find(nodes, graph::Op::kEmbed, &graph::Node::op);
-  return embed != nodes.end() &&
-         body_.head(static_cast<std::size_t>(embed - nodes.begin()))->device() != nullptr;
+  const graph::Graph& body = model_.decoder.body;
+  const std::size_t embed = graph::first_node(body, graph::Op::kEmbed);
+  return embed < body.nodes.size() && body_.head(embed)->device() != nullptr;
 }
 
 std::uint64_t Engine::workspace_bytes() {

@@ -94,8 +94,8 @@ class Engine {
   std::optional<KvStream::Parts> spill_;
   Relief relief_;
   std::chrono::steady_clock::time_point looked_;
-  std::chrono::steady_clock::time_point
-      short_;         // when memory was last short, or too little to take layers back
+  // When memory was last short, or too little to take layers back.
+  std::chrono::steady_clock::time_point short_;
   MemoryPlan bound_;  // as it was when everything was bound
   dispatch::Dispatcher body_;
   dispatch::Dispatcher head_;

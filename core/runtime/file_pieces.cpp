@@ -6,14 +6,15 @@
 namespace belay::runtime {
 namespace {
 
-constexpr std::uint64_t kPage =
-    4096;  // in steps of which memory is used; a larger one only adds to the bound
+// In steps of this memory is used. Larger pages would add to the bound.
+constexpr std::uint64_t kPage = 4096;
 
-const graph::Node* embed_of(const graph::Graph& body) {
-  const auto found = std::find_if(body.nodes.begin(), body.nodes.end(),
-                                  [](const graph::Node& node) { return node.op == graph::Op::kEmbed; });
-  return found != body.nodes.end() && body.weights[found->weights[0]].home == graph::Home::kFile ? &*found
-                                                                                                 : nullptr;
+// The table of the embedding, when it lies in a file.
+std::optional<graph::WeightId> table_of(const graph::Graph& body) {
+  const std::size_t embed = graph::first_node(body, graph::Op::kEmbed);
+  if (embed == body.nodes.size()) return std::nullopt;
+  const graph::WeightId table = body.nodes[embed].weights[0];
+  return body.weights[table].home == graph::Home::kFile ? std::optional(table) : std::nullopt;
 }
 
 std::uint64_t row_bytes_of(const graph::Weight& table) {
@@ -23,16 +24,18 @@ std::uint64_t row_bytes_of(const graph::Weight& table) {
 }  // namespace
 
 std::uint64_t FilePieces::bytes_of_step(const graph::Graph& body, std::uint64_t tokens) {
-  const graph::Node* embed = embed_of(body);
-  if (embed == nullptr) return 0;
-  const graph::Weight& table = body.weights[embed->weights[0]];
+  const auto id = table_of(body);
+  if (!id) return 0;
+  const graph::Weight& table = body.weights[*id];
   const std::uint64_t pages_of_row = (row_bytes_of(table) + 2 * kPage - 2) / kPage;  // wherever it begins
   return std::min(tokens * pages_of_row * kPage, table.data.size() + kPage);
 }
 
 Status FilePieces::copy_small(graph::Graph& graph, const models::ModelFile& file) {
   constexpr std::size_t kSmall = std::size_t{1} << 20U;
-  constexpr std::uint64_t kAlignment = memory::kAlignment;
+  const auto room = [](const graph::Weight& weight) {
+    return (weight.data.size() + memory::kAlignment - 1) / memory::kAlignment * memory::kAlignment;
+  };
   std::vector<graph::Weight*> small;
   std::uint64_t bytes = 0;
   for (graph::Weight& weight : graph.weights) {
@@ -40,7 +43,7 @@ Status FilePieces::copy_small(graph::Graph& graph, const models::ModelFile& file
         !file.place_of(weight.data))
       continue;
     small.push_back(&weight);
-    bytes += (weight.data.size() + kAlignment - 1) / kAlignment * kAlignment;
+    bytes += room(weight);
   }
   BELAY_TRY_ASSIGN(memory::Buffer copy, memory::Buffer::allocate(bytes, "norms and biases"));
   std::byte* to = copy.data();
@@ -49,20 +52,20 @@ Status FilePieces::copy_small(graph::Graph& graph, const models::ModelFile& file
     forget_pages(weight->data);
     weight->data = {to, weight->data.size()};
     weight->home = graph::Home::kMemory;
-    to += (weight->data.size() + kAlignment - 1) / kAlignment * kAlignment;
+    to += room(*weight);
   }
   copies_.push_back(std::move(copy));
   return {};
 }
 
 Status FilePieces::embed_by_rows(graph::Graph& body, const models::ModelFile& file) {
-  const graph::Node* embed = embed_of(body);
-  if (embed == nullptr) return {};
-  graph::Weight& weight = body.weights[embed->weights[0]];
+  const auto id = table_of(body);
+  if (!id) return {};
+  graph::Weight& weight = body.weights[*id];
   const auto place = file.place_of(weight.data);
   if (!place || file.made().find(weight.name) != nullptr) return {};
   BELAY_TRY_ASSIGN(table_, memory::Buffer::allocate(weight.data.size(), "the rows of the embedding"));
-  embed_ = static_cast<std::size_t>(embed - body.nodes.data());
+  embed_ = graph::first_node(body, graph::Op::kEmbed);
   place_ = *place;
   row_bytes_ = row_bytes_of(weight);
   weight.data = {table_.data(), table_.size()};

@@ -44,6 +44,26 @@ TEST_CASE("what does not fit the block gets memory of its own, and both stay") {
   CHECK(weights.bytes() == 1100);
 }
 
+TEST_CASE("what was given back is taken by the next weight of its size, wherever it lies") {
+  PackedWeights weights;
+  weights.reserve(PackedWeights::room_for(form(100, 64)));
+  const auto of_block = weights.take(form(100, 64));
+  const auto of_its_own = weights.take(form(100, 64));
+  REQUIRE((of_block.ok() && of_its_own.ok()));
+  for (const auto& place : {*of_block, *of_its_own}) {
+    weights.give_back(place);
+    CHECK(weights.bytes() == 100);
+    const auto other = weights.take(form(90, 64));
+    REQUIRE(other.ok());
+    CHECK(address(*other) != address(place));
+    weights.give_back(*other);
+    const auto again = weights.take(form(100, 64));
+    REQUIRE(again.ok());
+    CHECK(address(*again) == address(place));
+    CHECK(weights.bytes() == 200);
+  }
+}
+
 TEST_CASE("sizes beyond memory are refused where they are taken, not where they are reserved") {
   PackedWeights weights;
   const belay_packed_t absurd = form(~std::uint64_t{0}, 64);
