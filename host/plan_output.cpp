@@ -45,6 +45,16 @@ Json prediction_json(const runtime::Prediction& prediction) {
   return out;
 }
 
+Json compression_json(const runtime::Compression& compression) {
+  const auto known = [](const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); };
+  Json out;
+  out["used"] = compression.used;
+  out["reason"] = compression.why;
+  out["ratio"] = known(compression.ratio);
+  out["gain"] = known(compression.gain);
+  return out;
+}
+
 Json host_tier(const hardware::Memory& machine, const runtime::MemoryUse& use) {
   Json host;
   host["tier"] = "host";
@@ -74,16 +84,19 @@ Json device_tier(const runtime::DeviceUse& use) {
   return device;
 }
 
-Json disk_tier(const runtime::MemoryPlan& plan, const DiskUse& use) {
+Json disk_tier(const runtime::Plan& whole, const DiskUse& use) {
+  const runtime::MemoryPlan& plan = whole.memory;
   Json disk;
   disk["tier"] = "disk";
   disk["bytes_planned"] = plan.layers.streamed_bytes + plan.kv_spilled_bytes;
   disk["bytes_free"] = nullptr;
   disk["first_layer"] = plan.layers.pinned;
   disk["kv_bytes"] = plan.kv_spilled_bytes;
+  if (whole.compression) disk["compression"] = compression_json(*whole.compression);
   if (const runtime::StreamUse* layers = use.layers) {
     disk["method"] = layers->method.empty() ? Json(nullptr) : Json(layers->method);
     disk["bytes_per_pass"] = layers->pass_bytes;
+    disk["stored_bytes_per_pass"] = layers->stored_bytes;
     disk["bytes_read"] = layers->read_bytes;
     disk["bytes_made"] = layers->made_bytes;
     disk["wait_s"] = layers->wait_s;
@@ -106,7 +119,7 @@ Json tiers_json(const hardware::Memory& machine, const runtime::Plan& plan, cons
   tiers.push_back(host_tier(machine, plan.memory.use));
   if (plan.device) tiers.push_back(device_tier(*plan.device));
   if (plan.memory.layers.streamed_bytes + plan.memory.kv_spilled_bytes > 0)
-    tiers.push_back(disk_tier(plan.memory, use));
+    tiers.push_back(disk_tier(plan, use));
   return tiers;
 }
 
@@ -176,6 +189,8 @@ std::string plan_text(const Workbench& bench, const PlanParts& parts) {
     }
     out += format("memory         {}\n", runtime::memory_text(plan->memory));
     if (plan->device) out += format("device         {}\n", runtime::device_text(*plan->device));
+    if (const auto& compression = plan->compression)
+      out += format("compression    {}: {}\n", compression->used ? "on" : "off", compression->why);
   }
   if (parts.prediction) out += format("decode         {}\n", runtime::prediction_text(*parts.prediction));
   for (const resolver::Explanation& entry : parts.why)
@@ -185,9 +200,13 @@ std::string plan_text(const Workbench& bench, const PlanParts& parts) {
 
 std::string streamed_text(const runtime::StreamUse& use) {
   const auto mib = [](std::uint64_t bytes) { return static_cast<double>(bytes) / (1 << 20); };
+  const std::string stored = use.stored_bytes < use.pass_bytes
+                                 ? format(", compressed to {:.0f} MiB,", mib(use.stored_bytes))
+                                 : std::string();
   return format(
-      "[streamed: {:.0f} MiB a pass through a ring of {:.0f} MiB, {:.0f} MiB in all by {}; waited {:.2f} s]",
-      mib(use.pass_bytes), mib(use.ring_bytes), mib(use.read_bytes),
+      "[streamed: {:.0f} MiB a pass{} through a ring of {:.0f} MiB, {:.0f} MiB in all by {}; waited {:.2f} "
+      "s]",
+      mib(use.pass_bytes), stored, mib(use.ring_bytes), mib(use.read_bytes),
       use.method.empty() ? "plain reads when needed" : use.method, use.wait_s);
 }
 

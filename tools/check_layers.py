@@ -33,6 +33,7 @@ PACKAGES = [
     ("libjpeg-turbo", r"jpeglib\.h|jerror\.h", r"core/images/jpeg\.cpp"),
     ("libspng", r"spng\.h", r"core/images/png\.cpp"),
     ("xxHash", r"xxhash\.h", r"core/base/xxh3\.cpp"),
+    ("zstd", r"zstd\.h", r"core/base/zstd\.cpp"),
     ("nettle", r"nettle/", r"core/base/sha256\.cpp"),
     ("fmt", r"fmt/", r"core/base/format\.hpp"),
     ("nlohmann-json", r"nlohmann/", r"core/base/json\.hpp"),

@@ -2,7 +2,7 @@
 
 packages_build="g++ cmake ninja-build pkg-config libboost-dev libboost-program-options-dev libtomlplusplus-dev
   nlohmann-json3-dev libfmt-dev libtbb-dev libhwloc-dev nettle-dev libpcre2-dev libutf8proc-dev
-  libjpeg62-turbo-dev libspng-dev libxxhash-dev liburing-dev"
+  libjpeg62-turbo-dev libspng-dev libxxhash-dev libzstd-dev liburing-dev"
 packages_test="doctest-dev librapidcheck-dev qemu-user binutils python3 git libopenblas0-serial"
 packages_check="clang-16 libclang-rt-16-dev clang-format clang-tidy"
 packages_model="python3 python3-pip ca-certificates"

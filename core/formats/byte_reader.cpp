@@ -4,6 +4,14 @@
 
 namespace belay::formats {
 
+Result<Xxh3> ByteReader::hash(std::string_view what) {
+  Xxh3 hash = {};
+  for (std::uint64_t& half : hash) {
+    BELAY_TRY_ASSIGN(half, number<std::uint64_t>(what));
+  }
+  return hash;
+}
+
 Result<std::string_view> ByteReader::string(std::uint64_t max_bytes, std::string_view what) {
   const std::uint64_t start = at_;
   BELAY_TRY_ASSIGN(const auto length, number<std::uint64_t>(what));

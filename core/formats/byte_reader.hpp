@@ -4,6 +4,7 @@
 
 #include "core/base/format.hpp"
 #include "core/base/status.hpp"
+#include "core/base/xxh3.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -51,6 +52,7 @@ class ByteReader {
     at_ += count;
     return taken;
   }
+  [[nodiscard]] Result<Xxh3> hash(std::string_view what);
   // A string behind its 64-bit length, at most `max_bytes` long. Its bytes may be anything.
   [[nodiscard]] Result<std::string_view> string(std::uint64_t max_bytes, std::string_view what);
   // A string that names something: 1 to kMaxNameBytes bytes of valid UTF-8.

@@ -3,6 +3,7 @@
 #include "core/base/checked.hpp"
 #include "core/base/format.hpp"
 #include "core/base/text.hpp"
+#include "core/formats/byte_writer.hpp"
 
 #include <array>
 #include <cassert>
@@ -12,23 +13,6 @@
 
 namespace belay::formats {
 namespace {
-
-using Bytes = std::vector<std::byte>;
-
-void put_bytes(Bytes& out, std::span<const std::byte> bytes) {
-  out.insert(out.end(), bytes.begin(), bytes.end());
-}
-
-template <class T>
-void put(Bytes& out, T value) {
-  static_assert(std::is_arithmetic_v<T>);
-  put_bytes(out, std::as_bytes(std::span(&value, 1)));
-}
-
-void put_string(Bytes& out, std::string_view text) {
-  put(out, std::uint64_t{text.size()});
-  put_bytes(out, std::as_bytes(std::span(text)));
-}
 
 void pad(Bytes& out, std::uint32_t alignment) {
   out.resize((out.size() + alignment - 1) / alignment * alignment);

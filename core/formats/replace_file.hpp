@@ -20,6 +20,9 @@ class Replacement {
   // `bytes`, if not 0, is how long the file will be: a disk without room for it is an error now rather than
   // at the end.
   [[nodiscard]] static Result<Replacement> begin(const std::filesystem::path& path, std::uint64_t bytes = 0);
+  // For a file that is large, and that whoever comes next makes as well: one process at a time writes it,
+  // kUsage for the others, and what a process that died has left is written over.
+  [[nodiscard]] static Result<Replacement> begin_alone(const std::filesystem::path& path);
 
   Replacement(Replacement&& other) noexcept { swap(other); }
   Replacement& operator=(Replacement&& other) noexcept {
@@ -32,6 +35,8 @@ class Replacement {
 
   // Behind what is written already.
   [[nodiscard]] Status write(std::span<const std::byte> bytes);
+  // Puts what is written so far on the disk, and nothing of it stays in the system's cache.
+  [[nodiscard]] Status settle();
   // Puts the file on the disk and into its place, once. A write that failed must not be followed by it.
   [[nodiscard]] Status commit();
 

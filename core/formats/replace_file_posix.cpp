@@ -4,6 +4,8 @@
 #include "core/formats/replace_file.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -31,6 +33,14 @@ Status make_room(int fd, const std::filesystem::path& path, std::uint64_t bytes)
   return errno == 0 ? Status() : system_error(path, format("no room for its {} bytes", bytes));
 }
 
+// Whether the open file is the one of that name.
+bool is_at(const std::string& name, int fd) {
+  struct stat opened = {};
+  struct stat there = {};
+  return ::fstat(fd, &opened) == 0 && ::stat(name.c_str(), &there) == 0 && opened.st_ino == there.st_ino &&
+         opened.st_dev == there.st_dev;
+}
+
 }  // namespace
 
 Result<Replacement> Replacement::begin(const std::filesystem::path& path, std::uint64_t bytes) {
@@ -47,6 +57,22 @@ Result<Replacement> Replacement::begin(const std::filesystem::path& path, std::u
   return file;
 }
 
+Result<Replacement> Replacement::begin_alone(const std::filesystem::path& path) {
+  Replacement file;
+  file.path_ = path;
+  const std::string name = path.string() + ".part";
+  do {
+    if (file.fd_ >= 0) ::close(file.fd_);
+    file.fd_ = ::open(name.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (file.fd_ < 0) return system_error(path, "cannot create a file beside it");
+    if (::flock(file.fd_, LOCK_EX | LOCK_NB) != 0)
+      return fail(ErrorCode::kUsage, "{}: another process writes it", printable(path.string(), 400));
+  } while (!is_at(name, file.fd_));  // the other process was done just now
+  file.name_ = name;
+  if (::ftruncate(file.fd_, 0) != 0) return system_error(path, "cannot empty the file beside it");
+  return file;
+}
+
 Replacement::~Replacement() {
   if (fd_ < 0) return;
   ::close(fd_);
@@ -60,6 +86,12 @@ Status Replacement::write(std::span<const std::byte> bytes) {
     if (wrote < 0) return system_error(path_, "cannot write");
     bytes = bytes.subspan(static_cast<std::size_t>(wrote));
   }
+  return {};
+}
+
+Status Replacement::settle() {
+  if (::fdatasync(fd_) != 0) return system_error(path_, "cannot write to the disk");
+  ::posix_fadvise(fd_, 0, 0, POSIX_FADV_DONTNEED);
   return {};
 }
 

@@ -4,6 +4,7 @@
 #include "core/base/log.hpp"
 #include "core/base/mapped_file.hpp"
 #include "core/formats/byte_reader.hpp"
+#include "core/formats/byte_writer.hpp"
 #include "core/formats/replace_file.hpp"
 
 #include <algorithm>
@@ -21,25 +22,8 @@ constexpr std::uint64_t kTileRecordBytes = 2 * sizeof(std::uint64_t) + sizeof(Xx
 constexpr std::uint64_t kHeadBytes = std::uint64_t{64} << 10U;      // of the model's file, to know it by
 constexpr std::uint64_t kMostKeptBytes = std::uint64_t{64} << 20U;  // tiles of 2 TiB
 
-void append(std::vector<std::byte>& out, std::uint64_t number) {
-  for (unsigned shift = 0; shift < 64; shift += 8) out.push_back(static_cast<std::byte>(number >> shift));
-}
-
-void append(std::vector<std::byte>& out, const Xxh3& hash) {
-  append(out, hash[0]);
-  append(out, hash[1]);
-}
-
 std::span<const std::byte> bytes_of(std::string_view text) {
   return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
-}
-
-Result<Xxh3> read_hash(formats::ByteReader& in) {
-  Xxh3 hash = {};
-  for (std::uint64_t& half : hash) {
-    BELAY_TRY_ASSIGN(half, in.number<std::uint64_t>("a hash"));
-  }
-  return hash;
 }
 
 }  // namespace
@@ -68,18 +52,17 @@ TileHashes TileHashes::of(const std::filesystem::path& file) {
 }
 
 std::vector<std::byte> TileHashes::encode() const {
-  std::vector<std::byte> out;
-  const auto magic = bytes_of(kMagic);
-  out.insert(out.end(), magic.begin(), magic.end());
-  append(out, file_bytes_);
-  append(out, head_);
+  formats::Bytes out;
+  formats::put_bytes(out, bytes_of(kMagic));
+  formats::put(out, file_bytes_);
+  formats::put(out, head_);
   for (const Tile& tile : tiles_) {
     if (!tile.known) continue;
-    append(out, tile.offset);
-    append(out, tile.bytes);
-    append(out, tile.hash);
+    formats::put(out, tile.offset);
+    formats::put(out, tile.bytes);
+    formats::put(out, tile.hash);
   }
-  append(out, xxh3(out));
+  formats::put(out, xxh3(out));
   return out;
 }
 
@@ -90,20 +73,20 @@ Status TileHashes::decode(std::span<const std::byte> kept) {
   if (kept.size() < kHeaderBytes + sizeof(Xxh3)) return broken;
   const auto body = kept.first(kept.size() - sizeof(Xxh3));
   formats::ByteReader end(kept.last(sizeof(Xxh3)), name);
-  BELAY_TRY_ASSIGN(const Xxh3 all, read_hash(end));
+  BELAY_TRY_ASSIGN(const Xxh3 all, end.hash("the hash of it all"));
   if (all != xxh3(body)) return broken;
   formats::ByteReader in(body, name);
   BELAY_TRY_ASSIGN(const auto magic, in.bytes(kMagic.size(), "the magic number"));
   if (!std::equal(magic.begin(), magic.end(), bytes_of(kMagic).begin())) return broken;
   BELAY_TRY_ASSIGN(const auto file_bytes, in.number<std::uint64_t>("the size of the file"));
-  BELAY_TRY_ASSIGN(const Xxh3 head, read_hash(in));
+  BELAY_TRY_ASSIGN(const Xxh3 head, in.hash("the hash of the head"));
   if (file_bytes != file_bytes_ || head != head_)
     return fail(ErrorCode::kGeneral, "{} is of another file than {}", name, file_.string());
   std::vector<Tile> tiles(in.left() / kTileRecordBytes);
   for (Tile& tile : tiles) {
     BELAY_TRY_ASSIGN(tile.offset, in.number<std::uint64_t>("the offset of a tile"));
     BELAY_TRY_ASSIGN(tile.bytes, in.number<std::uint64_t>("the size of a tile"));
-    BELAY_TRY_ASSIGN(tile.hash, read_hash(in));
+    BELAY_TRY_ASSIGN(tile.hash, in.hash("the hash of a tile"));
     tile.known = true;
   }
   tiles_ = std::move(tiles);
@@ -138,6 +121,11 @@ bool TileHashes::check(std::uint64_t offset, const Xxh3& hash) {
     tile->known = grew_ = true;
   }
   return tile->hash == hash;
+}
+
+bool TileHashes::denies(std::uint64_t offset, const Xxh3& hash) const {
+  const Tile* tile = find(offset);
+  return tile != nullptr && tile->known && tile->hash != hash;
 }
 
 bool TileHashes::knows(std::uint64_t offset, std::uint64_t bytes) const {

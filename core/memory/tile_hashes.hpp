@@ -29,6 +29,9 @@ class TileHashes {
   // remembered. The tile must be expected.
   [[nodiscard]] bool check(std::uint64_t offset, const Xxh3& hash);
 
+  // Whether the tile at `offset` is known to be another.
+  [[nodiscard]] bool denies(std::uint64_t offset, const Xxh3& hash) const;
+
   // For who wrote the tiles rather than read them: whether all of an expected range are known, and what the
   // tile at `offset` is from here on.
   [[nodiscard]] bool knows(std::uint64_t offset, std::uint64_t bytes) const;

@@ -3,13 +3,11 @@
 #include "core/base/format.hpp"
 #include "core/base/log.hpp"
 #include "core/base/text.hpp"
+#include "core/models/cache_name.hpp"
 #include "core/models/quantize_weights.hpp"
 
 #include <algorithm>
-#include <cctype>
-#include <chrono>
 #include <set>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -71,15 +69,6 @@ std::string fingerprint(const graph::Weight& source) {
   return format("{:016x}{:016x}", begin[0], middle[0]);
 }
 
-// "model.safetensors, 12345 bytes, written at 1764144000": a file that was written again is another source.
-std::string describe_file(const std::filesystem::path& path) {
-  std::error_code failed;
-  const auto bytes = std::filesystem::file_size(path, failed);
-  const auto written = std::chrono::file_clock::to_sys(std::filesystem::last_write_time(path, failed));
-  return format("{}, {} bytes, written at {}\n", printable(path.filename().string()), bytes,
-                written.time_since_epoch().count());
-}
-
 // What the cache file holds. Two models that differ in anything that matters have different texts.
 std::string describe(const std::map<std::string, MadeWeight, std::less<>>& weights,
                      const MadeWeights::SourceFile& source_file) {
@@ -93,16 +82,6 @@ std::string describe(const std::map<std::string, MadeWeight, std::less<>>& weigh
   }
   for (const auto& file : files) text += describe_file(file);
   return text + table;
-}
-
-// "SmolLM2-135M-q4_0-0123456789abcdef.weights"
-std::string file_name(std::string_view model, DType dtype, std::string_view description) {
-  std::string name(model.substr(0, 100));
-  for (char& c : name) {
-    if (std::isalnum(static_cast<unsigned char>(c)) == 0 && c != '-' && c != '.') c = '_';
-  }
-  const Xxh3 key = xxh3(std::as_bytes(std::span(description)));
-  return format("{}-{}-{:016x}.weights", name, to_string(dtype), key[0]);
 }
 
 }  // namespace
@@ -181,8 +160,9 @@ Status MadeWeights::open_cache(std::string_view model, const SourceFile& source_
   };
   // The first one is of a layer, and has the type that was asked for.
   const DType dtype = by_name_.begin()->second.dtype;
-  BELAY_TRY_ASSIGN(cache_, memory::TileFile::open(options.cache_folder / file_name(model, dtype, description),
-                                                  description, sizes, std::move(cache)));
+  BELAY_TRY_ASSIGN(cache_, memory::TileFile::open(
+                               options.cache_folder / cache_file_name(model, to_string(dtype), description),
+                               description, sizes, std::move(cache)));
   return {};
 }
 

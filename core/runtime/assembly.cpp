@@ -94,6 +94,7 @@ Result<std::unique_ptr<Assembly>> Assembly::create(const hardware::Profile& prof
   std::unique_ptr<Assembly> assembly(new Assembly(registry, std::move(file)));
   assembly->making_ = options.making;
   const auto optimizations = resolver::ids_of(resolution.optimizations);
+  assembly->may_compress_ = chosen(optimizations, kWeightCompression);
   BELAY_TRY_ASSIGN(assembly->vision_blocks_, declare_vision_blocks(assembly->file_, optimizations));
   BELAY_TRY_ASSIGN(assembly->model_,
                    models::build_model(assembly->file_, cache_of(assembly->file_, optimizations)));
@@ -156,22 +157,35 @@ Prediction Assembly::predict() {
   const memory::LayerPlacement& layers = engine_->plan().memory.layers;
   TierSpeeds speeds;
   speeds.host = measure_host(*pool_);
-  if (layers.streamed_bytes > 0 && storage_) {
-    const graph::Graph& body = model_.decoder.body;
-    const auto streamed = std::find_if(body.nodes.begin(), body.nodes.end(), [&](const graph::Node& node) {
-      return can_stream(body, node) && static_cast<std::size_t>(node.layer) >= layers.pinned;
-    });
-    const graph::Weight& weight = body.weights[streamed->weights[0]];
-    // What is not made yet is measured where its source lies.
-    const models::MadeWeight* made = file_.made().find(weight.name);
-    const auto place = file_.place_of(made != nullptr ? made->source.data : weight.data);
-    constexpr std::uint64_t kMeasured = std::uint64_t{256} << 20U;
-    if (place) {
-      const std::uint64_t bytes = std::min(layers.streamed_bytes, kMeasured);
-      speeds.disk = measure_disk(*storage_, {place->file, place->offset, bytes, layers.ring_bytes}, *pool_);
-    }
-  }
+  if (layers.streamed_bytes > 0) speeds.disk = measure_streaming();
   return runtime::predict(token_bytes(model_.decoder, layers), speeds);
+}
+
+// Bytes of weights a second, as they are going to be read.
+std::optional<double> Assembly::measure_streaming() {
+  const auto trial = streaming_trial();
+  if (!trial) return std::nullopt;
+  if (!weigh_compression().used) return measure_disk(*storage_, *trial);
+  auto packed = CompressionTrial::make(compressible_weights(model_.decoder.body, file_), *pool_);
+  return packed.ok() ? packed->packed_speed(*storage_, *trial) : std::nullopt;
+}
+
+// How the first of the streamed weights would be read.
+std::optional<DiskTrial> Assembly::streaming_trial() {
+  constexpr std::uint64_t kMeasured = std::uint64_t{256} << 20U;
+  const memory::LayerPlacement& layers = engine_->plan().memory.layers;
+  const graph::Graph& body = model_.decoder.body;
+  const auto streamed = std::find_if(body.nodes.begin(), body.nodes.end(), [&](const graph::Node& node) {
+    return can_stream(body, node) && static_cast<std::size_t>(node.layer) >= layers.pinned;
+  });
+  if (!storage_ || streamed == body.nodes.end()) return std::nullopt;
+  const graph::Weight& weight = body.weights[streamed->weights[0]];
+  // What is not made yet is measured where its source lies.
+  const models::MadeWeight* made = file_.made().find(weight.name);
+  const auto place = file_.place_of(made != nullptr ? made->source.data : weight.data);
+  if (!place) return std::nullopt;
+  return DiskTrial{place->file, place->offset, std::min(layers.streamed_bytes, kMeasured), layers.ring_bytes,
+                   [this](std::span<const std::byte> arrived) { use_arrived(arrived, *pool_); }};
 }
 
 // The kernels first, then the plugins, which may still ask for their services while they close.

@@ -67,7 +67,8 @@ class Assembly {
   // Makes the weights that are to be made, packs and binds. Then sessions may be made.
   [[nodiscard]] Status bind();
   // What the plan's decoding will reach on this machine; measures its memory and, when layers are streamed,
-  // its disk, which takes some tenths of a second. Before the engine is bound.
+  // its disk and whether they are compressed, which takes some tenths of a second. Before the engine is
+  // bound.
   [[nodiscard]] Prediction predict();
   // Encodes images, for a model that does; its weights are made and bound at this call. `stop` must outlive
   // it.
@@ -79,7 +80,12 @@ class Assembly {
   void choose_storage(std::span<const manifest::Manifest* const> selected);
   Status size_memory(const PlanOptions& wanted);
   void prepare_streaming(const AssemblyOptions& options);
+  [[nodiscard]] std::optional<double> measure_streaming();
+  [[nodiscard]] std::optional<DiskTrial> streaming_trial();
+  const Compression& weigh_compression();
+  [[nodiscard]] Result<Compression> weigh(std::span<const CompressibleWeight> weights);
   Status make_weights();
+  Status compress();
   Status read_by_the_piece();
   Status note_unkept(const std::string& trouble);
   [[nodiscard]] std::unique_ptr<registry::HostServices> make_services(const hardware::Profile& profile,
@@ -88,7 +94,8 @@ class Assembly {
   registry::Registry& registry_;
   models::ModelFile file_;
   MakingOptions making_;
-  bool counts_memory_ = false;                         // by a limit, or because not all has a place there
+  bool counts_memory_ = false;  // by a limit, or because not all has a place there
+  bool may_compress_ = false;
   std::optional<models::VisionBlocks> vision_blocks_;  // of file_
   models::Model model_;
   std::unique_ptr<threading::Pool> pool_;

@@ -1,6 +1,9 @@
-// Weights that no file of the model has in the wanted type: made now that the plan says where they will lie.
+// Weights that no file of the model has in the wanted form: made now that the plan says where they will lie.
 #include "core/base/format.hpp"
+#include "core/base/log.hpp"
+#include "core/base/text.hpp"
 #include "core/runtime/assembly.hpp"
+#include "core/runtime/core_optimizations.hpp"
 
 #include <set>
 
@@ -29,11 +32,18 @@ std::set<std::string, std::less<>> names_of_streamed(const graph::Graph& body,
   return names;
 }
 
+double ratio_of(const memory::CompressedFile& copy, std::span<const CompressibleWeight> weights) {
+  std::uint64_t bytes = 0;
+  for (const CompressibleWeight& weight : weights) bytes += weight.bytes;
+  return static_cast<double>(copy.bytes()) / static_cast<double>(bytes);
+}
+
 }  // namespace
 
 Status Assembly::bind() {
   if (!file_.made().empty()) BELAY_TRY(make_weights());
   if (counts_memory_) BELAY_TRY(read_by_the_piece());
+  if (engine_->plan().memory.layers.streamed_bytes > 0) BELAY_TRY(compress());
   return engine_->bind();
 }
 
@@ -65,6 +75,65 @@ Status Assembly::make_weights() {
   if (!streams || !trouble.empty()) memory.layer_bytes.clear();
   memory.may_pack_made = memory.may_pack_made && !streams;
   engine_->resize(std::move(memory));
+  return {};
+}
+
+const Compression& Assembly::weigh_compression() {
+  if (!engine_->plan().compression) {
+    auto weighed = weigh(compressible_weights(model_.decoder.body, file_));
+    engine_->store(weighed.ok() ? *std::move(weighed) : Compression{.why = weighed.error().message});
+  }
+  return *engine_->plan().compression;
+}
+
+// A copy that is there was worth making, and says why.
+Result<Compression> Assembly::weigh(std::span<const CompressibleWeight> weights) {
+  const auto refused = [](std::string why) { return Compression{.why = std::move(why)}; };
+  if (!may_compress_) return refused(format("{} is not chosen", kWeightCompression));
+  if (weights.empty()) return refused("only weights that the model's files have are compressed");
+  if (making_.folder.empty()) return refused("there is no folder for the copy: set HOME or XDG_CACHE_HOME");
+  const CopyName name = name_copy(weights, file_, making_.folder);
+  if (const auto copy = memory::CompressedFile::open(name.path, name.description); copy.ok()) {
+    return Compression{.used = true,
+                       .why = format("{}; the copy is {}", copy->note(), printable(name.path.string(), 400)),
+                       .ratio = ratio_of(*copy, weights)};
+  }
+  BELAY_TRY_ASSIGN(CompressionTrial trial, CompressionTrial::make(weights, *pool_));
+  Compression compression = {.why = format("zstd leaves {:.0f} % of the weights' bytes", 100 * trial.ratio()),
+                             .ratio = trial.ratio()};
+  if (trial.ratio() * kLeastGain >= 1) return compression;
+  if (const auto reading = streaming_trial()) compression.gain = trial.gain(*storage_, *reading);
+  compression.used = compression.gain.value_or(0) > kLeastGain;
+  compression.why += compression.gain
+                         ? format("; to read and unpack them is {:.2f} times as fast as to read them whole",
+                                  *compression.gain)
+                         : "; how fast they are read is not known";
+  return compression;
+}
+
+// Streamed weights are read from a compressed copy, if that is a gain; whatever becomes of it, the run goes
+// on.
+Status Assembly::compress() {
+  Compression compression = weigh_compression();
+  log(LogLevel::kInfo, "streamed weights are {}: {}", compression.used ? "compressed" : "not compressed",
+      compression.why);
+  if (!compression.used) return {};
+  const auto weights = compressible_weights(model_.decoder.body, file_);
+  const CopyName name = name_copy(weights, file_, making_.folder);
+  auto copy = memory::CompressedFile::open(name.path, name.description);
+  if (!copy.ok()) {
+    Status made = make_copy(weights, name, compression.why, *pool_, making_.on_weight);
+    if (!made.ok() && made.error().code == ErrorCode::kInterrupted) return made;
+    copy = made.ok() ? memory::CompressedFile::open(name.path, name.description) : made.error();
+  }
+  if (copy.ok()) {
+    engine_->read_compressed(*std::move(copy));
+    return {};
+  }
+  compression.used = false;
+  compression.why += format("; the copy cannot be made: {}", copy.error().message);
+  log(LogLevel::kWarn, "streamed weights are not compressed: {}", copy.error().message);
+  engine_->store(std::move(compression));
   return {};
 }
 

@@ -34,6 +34,7 @@ manifest::Manifest core_manifest(resolver::Balance balance) {
   core.optimizations = kv_caches(balance);
   core.optimizations.push_back(optimization(kThreadAffinity, "threads", manifest::Level::kMinimal, true));
   core.optimizations.push_back(optimization(kWeightOffload, "memory", manifest::Level::kMinimal, true));
+  core.optimizations.push_back(optimization(kWeightCompression, "memory", manifest::Level::kMinimal, true));
   core.optimizations.push_back(optimization(kVisionQ8, "weights", manifest::Level::kModerate, false));
   return core;
 }

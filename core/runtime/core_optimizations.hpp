@@ -16,6 +16,8 @@ inline constexpr std::string_view kThreadAffinity = "core/thread_affinity";  // 
 
 // Layers without a place in memory are read from the disk while the model runs.
 inline constexpr std::string_view kWeightOffload = "core/weight_offload";
+// These from a compressed copy, where that is measured to be faster.
+inline constexpr std::string_view kWeightCompression = "core/weight_compression";
 
 // `balance` says whether kv_q8 is among them.
 [[nodiscard]] manifest::Manifest core_manifest(resolver::Balance balance);

@@ -40,6 +40,9 @@ class Engine {
     std::chrono::milliseconds calm = std::chrono::seconds(10);
   };
   void stream(std::unique_ptr<WeightStream> weights, Relief relief);
+  // How streamed weights are stored, and their copy if that is compressed; before bind().
+  void store(Compression compression) { plan_.compression = std::move(compression); }
+  void read_compressed(memory::CompressedFile copy) { weights_->read_compressed(std::move(copy)); }
   // What the graphs read of the model's file by the piece; before bind().
   void read_by_the_piece(FilePieces pieces) { pieces_.emplace(std::move(pieces)); }
   [[nodiscard]] bool embeds_on_a_device() const;

@@ -4,6 +4,7 @@
 #include "core/dispatch/chains.hpp"
 #include "core/manifest/manifest.hpp"
 #include "core/models/model.hpp"
+#include "core/runtime/compression.hpp"
 #include "core/runtime/device_plan.hpp"
 #include "core/runtime/memory_plan.hpp"
 
@@ -38,6 +39,7 @@ struct Plan {
   std::vector<Placement> placement;
   MemoryPlan memory;
   std::optional<DeviceUse> device;
+  std::optional<Compression> compression;  // of what is streamed, once that was looked at
 };
 
 // The type of keys and values that the chosen optimizations ask for; f16 for q8_0 where a head is not whole

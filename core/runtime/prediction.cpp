@@ -34,21 +34,6 @@ std::uint64_t sum(std::span<const std::uint64_t> numbers) {
   return std::accumulate(numbers.begin(), numbers.end(), std::uint64_t{0});
 }
 
-// What a step does with bytes that arrived, as far as the disk's driver notices: all threads hash them, and
-// then take about as long for the products, here with a second hash.
-void use(std::span<const std::byte> bytes, threading::Pool& pool) {
-  constexpr std::uint64_t kTile = memory::TileHashes::kTileBytes;
-  pool.parallel_for(
-      bytes.size() / kTile, 1,
-      [](void* user, std::uint64_t begin, std::uint64_t end, std::uint32_t) {
-        const auto& all = *static_cast<const std::span<const std::byte>*>(user);
-        for (std::uint64_t tile = begin; tile < end; ++tile) {
-          for (int round = 0; round < 2; ++round) (void)xxh3(all.subspan(tile * kTile, kTile));
-        }
-      },
-      &bytes);
-}
-
 }  // namespace
 
 TokenBytes token_bytes(const models::Decoder& decoder, const memory::LayerPlacement& layers) {
@@ -106,8 +91,7 @@ std::optional<double> measure_host(threading::Pool& pool) {
   return sum(work.sums) != 0 ? std::optional(best) : std::nullopt;
 }
 
-std::optional<double> measure_disk(dispatch::Storage& storage, const DiskTrial& trial,
-                                   threading::Pool& pool) {
+std::optional<double> measure_disk(dispatch::Storage& storage, const DiskTrial& trial) {
   constexpr std::uint64_t kBlock = WeightStream::kBlockBytes;
   dispatch::StorageFile::Info info;
   auto opened = storage.open(std::filesystem::absolute(trial.file), kBlock, info);
@@ -137,7 +121,7 @@ std::optional<double> measure_disk(dispatch::Storage& storage, const DiskTrial& 
     }
     for (std::size_t read = 0; read < reads; ++read) {
       if (in_flight[read % slots]->wait(0)) return std::nullopt;
-      use(slot(read), pool);
+      trial.use(slot(read));
       if (read + slots < reads && begin(read + slots)) return std::nullopt;
     }
     return static_cast<double>(reads * kReadBytes) / seconds_since(start);
@@ -145,6 +129,20 @@ std::optional<double> measure_disk(dispatch::Storage& storage, const DiskTrial& 
   const auto speed = measure();
   storage.prepare({});
   return speed;
+}
+
+// All threads hash them, and then take about as long for the products, here with a second hash.
+void use_arrived(std::span<const std::byte> bytes, threading::Pool& pool) {
+  constexpr std::uint64_t kTile = memory::TileHashes::kTileBytes;
+  pool.parallel_for(
+      bytes.size() / kTile, 1,
+      [](void* user, std::uint64_t begin, std::uint64_t end, std::uint32_t) {
+        const auto& all = *static_cast<const std::span<const std::byte>*>(user);
+        for (std::uint64_t tile = begin; tile < end; ++tile) {
+          for (int round = 0; round < 2; ++round) (void)xxh3(all.subspan(tile * kTile, kTile));
+        }
+      },
+      &bytes);
 }
 
 std::string prediction_text(const Prediction& prediction) {

@@ -9,7 +9,9 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
+#include <span>
 #include <string>
 
 namespace belay::runtime {
@@ -45,19 +47,23 @@ struct Prediction {
 // Nothing when there is no memory for it.
 [[nodiscard]] std::optional<double> measure_host(threading::Pool& pool);
 
-// What of which file is read, in a ring of how many bytes, to measure its disk.
+// What of which file is read, in a ring of how many bytes, to measure its disk, and what is done with what
+// arrived.
 struct DiskTrial {
   std::filesystem::path file;
   std::uint64_t offset = 0;
   std::uint64_t bytes = 0;
   std::uint64_t ring_bytes = 0;
+  std::function<void(std::span<const std::byte> arrived)> use;
 };
 
 // As streaming reads it through the plugin, with the threads at work on what arrived: they take CPU time from
 // the disk's driver (3.0 GB/s alone, 2.6 to 2.0 beside two threads on a virtual disk). Nothing when it
 // cannot.
-[[nodiscard]] std::optional<double> measure_disk(dispatch::Storage& storage, const DiskTrial& trial,
-                                                 threading::Pool& pool);
+[[nodiscard]] std::optional<double> measure_disk(dispatch::Storage& storage, const DiskTrial& trial);
+
+// What a step does with bytes that arrived, as far as the disk's driver notices.
+void use_arrived(std::span<const std::byte> bytes, threading::Pool& pool);
 
 // "1.9 tokens/s: a token reads 520.1 MiB from memory at 30.1 GB/s and 1224.0 MiB from the disk at 2.4 GB/s"
 [[nodiscard]] std::string prediction_text(const Prediction& prediction);

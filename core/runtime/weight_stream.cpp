@@ -24,6 +24,10 @@ std::span<std::byte> tile_of(std::span<std::byte> content, std::size_t tile) {
   return content.subspan(begin, std::min(memory::TileHashes::kTileBytes, content.size() - begin));
 }
 
+std::size_t tiles_of(std::uint64_t bytes) {
+  return (bytes + memory::TileHashes::kTileBytes - 1) / memory::TileHashes::kTileBytes;
+}
+
 }  // namespace
 
 bool can_stream(const graph::Graph& graph, const graph::Node& node) {
@@ -45,8 +49,12 @@ Status WeightStream::lay_out(const StreamOptions& options) {
   BELAY_TRY(collect(options.first_layer));
   if (items_.empty()) return {};
   Status made = make_ring(options.ring_bytes);
-  if (!made.ok()) go_home();
-  return made;
+  if (made.ok()) return made;
+  go_home();
+  if (!compressed_) return made;
+  log(LogLevel::kWarn, "compressed weights are not used: {}", made.error().message);
+  compressed_.reset();
+  return lay_out(options);
 }
 
 // Ends all reading, and gives each weight its bytes in the file.
@@ -55,14 +63,16 @@ void WeightStream::go_home() {
     item.read.end();
     graph::Weight& weight = graph_.weights[graph_.nodes[item.node].weights[0]];
     weight.data = item.home;
-    weight.home = item.file == kNoFile ? graph::Home::kUnmade : graph::Home::kFile;
+    weight.home = item.source.file == kNoFile ? graph::Home::kUnmade : graph::Home::kFile;
   }
   items_.clear();
   if (parts_.storage != nullptr && prepared_) parts_.storage->prepare({});
   prepared_ = false;
   buffer_ = {};
+  unpacked_ = {};
+  unpackers_.clear();
   done_ = started_ = 0;
-  use_.pass_bytes = use_.ring_bytes = 0;
+  use_.pass_bytes = use_.stored_bytes = use_.ring_bytes = 0;
 }
 
 // The weights to stream, where they lie, and their hashes.
@@ -78,22 +88,44 @@ Status WeightStream::collect(std::size_t first_layer) {
     item.node = n;
     item.home = bytes;
     item.made = parts_.file.made().find(weight.name);
+    item.source.bytes = bytes.size();
     if (const auto place = parts_.file.place_of(bytes)) {
-      item.file = file_of(place->file);
-      item.offset = place->offset;
-      item.lead = place->offset - round_down(place->offset);
-      files_[item.file].hashes.expect(item.offset, bytes.size());
+      item.source = {file_of(place->file), place->offset, bytes.size()};
+      files_[item.source.file].hashes.expect(place->offset, bytes.size());
     } else if (item.made == nullptr) {
       return fail(ErrorCode::kGeneral, "{}: its weight lies in no file of the model", node.name);
     }
-    item.slot_bytes = round_up(item.lead + bytes.size());
+    item.stored = item.source;
+    if (item.made == nullptr && compressed_) find_copy(item, weight);
+    item.slot_bytes = round_up(item.stored.lead() + item.stored.bytes);
     item_of_[n] = items_.size();
-    most_tiles = std::max<std::size_t>(most_tiles, bytes.size() / memory::TileHashes::kTileBytes + 1);
+    most_tiles = std::max(most_tiles, tiles_of(bytes.size()));
     use_.pass_bytes += bytes.size();
+    use_.stored_bytes += item.stored.bytes;
     items_.push_back(std::move(item));
   }
   hashes_.resize(most_tiles);
   return {};
+}
+
+void WeightStream::find_copy(Item& item, const graph::Weight& weight) {
+  const memory::CompressedPart* part = compressed_->find(weight.name);
+  if (part == nullptr || !take_hashes(item.source, *part)) return;
+  item.packed = part;
+  item.stored = {file_of(compressed_->path()), part->offset, part->bytes()};
+}
+
+// What was compressed is what must come out; false: it was another weight than this.
+bool WeightStream::take_hashes(const Place& source, const memory::CompressedPart& part) {
+  memory::TileHashes& hashes = files_[source.file].hashes;
+  if (part.tiles.size() != tiles_of(source.bytes)) return false;
+  const auto offset = [&](std::size_t tile) { return source.offset + tile * memory::TileHashes::kTileBytes; };
+  for (std::size_t tile = 0; tile < part.tiles.size(); ++tile) {
+    if (hashes.denies(offset(tile), part.tiles[tile].hash)) return false;
+  }
+  for (std::size_t tile = 0; tile < part.tiles.size(); ++tile)
+    hashes.learn(offset(tile), part.tiles[tile].hash);
+  return true;
 }
 
 std::size_t WeightStream::file_of(const std::filesystem::path& path) {
@@ -115,7 +147,22 @@ std::size_t WeightStream::file_of(const std::filesystem::path& path) {
   return files_.size() - 1;
 }
 
+// What compressed weights need to be unpacked takes its bytes from the ring's.
+Status WeightStream::make_room_to_unpack(std::uint64_t& ring_bytes) {
+  std::uint64_t largest = 0;
+  for (const Item& item : items_) largest = std::max(largest, item.packed != nullptr ? item.source.bytes : 0);
+  if (largest == 0) return {};
+  const std::uint64_t room = round_up(largest) + parts_.pool.threads() * memory::TileUnpacker::kMemoryBytes;
+  if (room >= ring_bytes)
+    return fail(ErrorCode::kOutOfMemory, "a ring of {} bytes has no room to unpack weights", ring_bytes);
+  ring_bytes -= room;
+  BELAY_TRY_ASSIGN(unpacked_, memory::Buffer::allocate(largest, "an unpacked weight", memory::Pages::kLarge));
+  unpackers_.resize(parts_.pool.threads());
+  return {};
+}
+
 Status WeightStream::make_ring(std::uint64_t bytes) {
+  BELAY_TRY(make_room_to_unpack(bytes));
   std::vector<std::uint64_t> sizes;
   sizes.reserve(items_.size());
   for (const Item& item : items_) sizes.push_back(item.slot_bytes);
@@ -130,7 +177,8 @@ Status WeightStream::make_ring(std::uint64_t bytes) {
     Item& item = items_[i];
     graph::Weight& weight = graph_.weights[graph_.nodes[item.node].weights[0]];
     item.slot = {buffer_.data() + ring_.offsets[i], item.slot_bytes};
-    item.content = item.slot.subspan(item.lead, weight.data.size());
+    item.content = item.packed != nullptr ? std::span(unpacked_.data(), item.source.bytes)
+                                          : item.slot.subspan(item.source.lead(), item.source.bytes);
     weight.data = item.content;
     weight.home = graph::Home::kRing;
   }
@@ -160,10 +208,10 @@ void WeightStream::read_ahead() {
 
 // A plugin that cannot even start leaves the item to be read when it is needed.
 void WeightStream::start(Item& item) {
-  if (item.file == kNoFile) return;
-  File& file = files_[item.file];
+  if (item.stored.file == kNoFile) return;
+  File& file = files_[item.stored.file];
   if (!file.storage) return;
-  const std::uint64_t begin = item.offset - item.lead;
+  const std::uint64_t begin = item.stored.offset - item.stored.lead();
   const std::uint64_t bytes = std::min<std::uint64_t>(item.slot.size(), file.end - std::min(file.end, begin));
   const belay_extent_t extent = {begin, bytes, item.slot.data()};
   item.read.start(*parts_.storage, *file.storage, {&extent, 1});
@@ -183,8 +231,8 @@ Status WeightStream::bring(std::size_t node, const Stop& stop) {
   const auto begin = Clock::now();
   BELAY_TRY(arrive(item, stop));
   use_.wait_s += std::chrono::duration<double>(Clock::now() - begin).count();
-  if (item.file == kNoFile) return {};
-  use_.read_bytes += item.content.size();
+  if (item.source.file == kNoFile) return {};
+  use_.read_bytes += item.came_packed ? item.stored.bytes : item.source.bytes;
   return verify(item);
 }
 
@@ -197,16 +245,17 @@ void WeightStream::release(std::size_t node) {
 }
 
 Status WeightStream::arrive(Item& item, const Stop& stop) {
-  if (item.file == kNoFile) return make(item);
-  const File& file = files_[item.file];
-  if (file.storage) {
+  if (item.source.file == kNoFile) return make(item);
+  item.came_packed = item.packed != nullptr;
+  if (files_[item.stored.file].storage) {
     dispatch::Trouble trouble;
     BELAY_TRY(item.read.arrive(*parts_.storage, stop, trouble));
     if (!trouble) return {};
     BELAY_TRY(fell_back(*trouble, parts_.storage->id(), "core"));
   }
-  // The last link of the chain: the core, which reads when the bytes are needed.
-  Status read = read_range(file.path, item.offset, item.content);
+  // The last link of the chain: the core, which reads the weight itself when it is needed.
+  item.came_packed = false;
+  Status read = read_range(files_[item.source.file].path, item.source.offset, item.content);
   if (read.ok() || item.made == nullptr) return read;
   return make_after(item, {BELAY_IO, BELAY_SCOPE_OP, read.error().message});
 }
@@ -232,24 +281,37 @@ Status WeightStream::fell_back(const dispatch::Failure& failure, std::string_vie
   return {};
 }
 
-Status WeightStream::verify(Item& item) {
-  const std::size_t tiles =
-      (item.content.size() + memory::TileHashes::kTileBytes - 1) / memory::TileHashes::kTileBytes;
+// Unpacks what came packed, and hashes all tiles. One that cannot be unpacked has another hash, then.
+void WeightStream::take_tiles(const Item& item, std::size_t tiles) {
   struct Work {
-    std::span<std::byte> content;
+    const Item& item;
+    std::span<const std::byte> packed;
+    memory::TileUnpacker* unpackers;
     Xxh3* hashes;
-  } work{item.content, hashes_.data()};
+  } work{item, item.slot.subspan(item.stored.lead()), unpackers_.data(), hashes_.data()};
   parts_.pool.parallel_for(
       tiles, 1,
-      [](void* user, std::uint64_t begin, std::uint64_t end, std::uint32_t) {
+      [](void* user, std::uint64_t begin, std::uint64_t end, std::uint32_t worker) {
         const auto& todo = *static_cast<const Work*>(user);
-        for (std::uint64_t tile = begin; tile < end; ++tile)
-          todo.hashes[tile] = xxh3(tile_of(todo.content, tile));
+        for (std::uint64_t i = begin; i < end; ++i) {
+          const std::span<std::byte> tile = tile_of(todo.item.content, i);
+          if (todo.item.came_packed) {
+            const memory::CompressedPart& part = *todo.item.packed;
+            static_cast<void>(todo.unpackers[worker].unpack(
+                todo.packed.subspan(part.tiles[i].offset, part.tiles[i].bytes), part.number_bytes, tile));
+          }
+          todo.hashes[i] = xxh3(tile);
+        }
       },
       &work);
-  memory::TileHashes& known = files_[item.file].hashes;
+}
+
+Status WeightStream::verify(Item& item) {
+  const std::size_t tiles = tiles_of(item.source.bytes);
+  take_tiles(item, tiles);
+  memory::TileHashes& known = files_[item.source.file].hashes;
   for (std::size_t tile = 0; tile < tiles; ++tile) {
-    const std::uint64_t offset = item.offset + tile * memory::TileHashes::kTileBytes;
+    const std::uint64_t offset = item.source.offset + tile * memory::TileHashes::kTileBytes;
     if (!known.check(offset, hashes_[tile])) BELAY_TRY(repair(item, tile));
   }
   return {};
@@ -257,12 +319,13 @@ Status WeightStream::verify(Item& item) {
 
 // A tile that arrived with other bytes than at its first reading is read again, past the plugin.
 Status WeightStream::repair(const Item& item, std::size_t tile) {
-  File& file = files_[item.file];
+  File& file = files_[item.source.file];
   const std::span<std::byte> bytes = tile_of(item.content, tile);
-  const std::uint64_t offset = item.offset + tile * memory::TileHashes::kTileBytes;
-  const dispatch::Failure failure = {BELAY_CORRUPT, BELAY_SCOPE_OP,
-                                     format("{}: the {} bytes at {} arrived with other content than before",
-                                            file.path.string(), bytes.size(), offset)};
+  const std::uint64_t offset = item.source.offset + tile * memory::TileHashes::kTileBytes;
+  const dispatch::Failure failure = {
+      BELAY_CORRUPT, BELAY_SCOPE_OP,
+      format("{}: the {} bytes at {} arrived{} with other content than before", file.path.string(),
+             bytes.size(), offset, item.came_packed ? ", from their compressed copy," : "")};
   if (file.storage) BELAY_TRY(fell_back(failure, parts_.storage->id(), "core"));
   for (int attempt = 1; attempt < kTries; ++attempt) {
     Status read = read_range(file.path, offset, bytes);

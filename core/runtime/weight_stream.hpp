@@ -2,7 +2,8 @@
 // in which a pass over the graph needs them, into a ring, ahead of the computation. A storage plugin reads;
 // where it fails, the core reads itself. What arrives is checked against the hashes of its first reading just
 // before it is used. A weight that was made of others (models/made_weights.hpp) is made again where its file
-// has other bytes, or where it has no file.
+// has other bytes, or where it has no file. Weights may be read from a compressed copy, which is unpacked
+// just before they are used; where it is wrong, they are read from the model's file.
 //
 // Everything is allocated when the streaming begins, not while it goes on. One thread at a time.
 #pragma once
@@ -11,6 +12,8 @@
 #include "core/dispatch/storage.hpp"
 #include "core/graph/graph.hpp"
 #include "core/memory/buffer.hpp"
+#include "core/memory/compressed_file.hpp"
+#include "core/memory/compressed_tile.hpp"
 #include "core/memory/ring.hpp"
 #include "core/memory/tile_hashes.hpp"
 #include "core/models/model_file.hpp"
@@ -37,6 +40,7 @@ struct StreamUse {
   std::string method;  // how the plugin reads, in its words
   std::uint64_t ring_bytes = 0;
   std::uint64_t pass_bytes = 0;      // of the streamed weights
+  std::uint64_t stored_bytes = 0;    // that these take on the disk: fewer where they are compressed
   std::uint64_t read_bytes = 0;      // read and used
   std::uint64_t made_bytes = 0;      // made of the model's own weights, and used
   std::uint64_t repaired_tiles = 0;  // that arrived wrong and were read, or made, again
@@ -68,6 +72,9 @@ class WeightStream {
   WeightStream& operator=(const WeightStream&) = delete;
   ~WeightStream();
 
+  // From the next lay_out() on, weights that are in it are read from this copy, if the ring has room for what
+  // they are unpacked into.
+  void read_compressed(memory::CompressedFile copy) { compressed_.emplace(std::move(copy)); }
   // Gives the weights from the first streamed layer on their places in the ring. What was streamed before
   // gets its place in the file back. Nothing may be bound to these weights, or it must be bound again.
   // Reading starts with the next pass. kOutOfMemory when there is no memory for the ring, or it is too small
@@ -94,23 +101,33 @@ class WeightStream {
     std::uint64_t end = 0;  // of its last block, as the plugin counts them
     memory::TileHashes hashes;
   };
+  struct Place {
+    std::size_t file = kNoFile;
+    std::uint64_t offset = 0;
+    std::uint64_t bytes = 0;
+    [[nodiscard]] std::uint64_t lead() const { return offset % kBlockBytes; }  // of the block before it
+  };
   // A weight on its way around the ring.
   struct Item {
     std::size_t node = 0;
-    std::span<const std::byte> home;           // in the mapped file, when it has one
-    const models::MadeWeight* made = nullptr;  // what it is made of, when it is
-    std::size_t file = kNoFile;
-    std::uint64_t offset = 0;  // in the file
-    std::uint64_t lead = 0;    // bytes of the block before it
+    std::span<const std::byte> home;                 // in the mapped file, when it has one
+    const models::MadeWeight* made = nullptr;        // what it is made of, when it is
+    const memory::CompressedPart* packed = nullptr;  // when it is read from the compressed copy
+    Place source;                                    // the weight itself, which has the hashes
+    Place stored;                                    // what is read: the same, or its copy
     std::uint64_t slot_bytes = 0;
     std::span<std::byte> slot;     // whole blocks
-    std::span<std::byte> content;  // the weight, in the slot
+    std::span<std::byte> content;  // the weight, in the slot or unpacked
+    bool came_packed = false;      // then it must be unpacked
     AheadRead read;
   };
 
   void go_home();
   Status collect(std::size_t first_layer);
+  void find_copy(Item& item, const graph::Weight& weight);
+  bool take_hashes(const Place& source, const memory::CompressedPart& part);
   Status make_ring(std::uint64_t bytes);
+  Status make_room_to_unpack(std::uint64_t& bytes);
   Status bring(std::size_t node, const Stop& stop);
   std::size_t file_of(const std::filesystem::path& path);
   void prepare();
@@ -120,6 +137,7 @@ class WeightStream {
   Status arrive(Item& item, const Stop& stop);
   Status make(const Item& item);
   Status make_after(const Item& item, const dispatch::Failure& failure);
+  void take_tiles(const Item& item, std::size_t tiles);
   Status verify(Item& item);
   Status repair(const Item& item, std::size_t tile);
   Status fell_back(const dispatch::Failure& failure, std::string_view from, std::string_view to);
@@ -128,8 +146,12 @@ class WeightStream {
   Parts parts_;
   bool strict_;
   bool prepared_ = false;
+  std::optional<memory::CompressedFile> compressed_;
+  std::size_t compressed_file_ = kNoFile;  // of files_
   memory::Buffer buffer_;
   memory::Ring ring_;
+  memory::Buffer unpacked_;                      // of one weight at a time
+  std::vector<memory::TileUnpacker> unpackers_;  // of each thread
   std::vector<File> files_;
   std::vector<Item> items_;           // in the order of the pass
   std::vector<std::size_t> item_of_;  // for each node

@@ -26,8 +26,8 @@ Result<Planned> plan_model(Workbench& bench, models::ModelFile file) {
   // As in a run, where its memory counts; here it has nothing to say.
   const auto held = file.make_tokenizer();
   BELAY_TRY_ASSIGN(const auto assembly, assemble(bench, std::move(file), {}, {}));
-  planned.plan = assembly->engine().plan();
   planned.prediction = assembly->predict();
+  planned.plan = assembly->engine().plan();
   return planned;
 }
 

@@ -57,6 +57,7 @@ def write_folder(out, layers, width, ffn):
         end += len(values)
         data.append(values)
     text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)  # so that the numbers lie at multiples of their size, as their makers have them
     with open(os.path.join(out, "model.safetensors"), "wb") as file:
         file.write(struct.pack("<Q", len(text)) + text + b"".join(data))
 

@@ -1,6 +1,7 @@
 // The arithmetic of a predicted speed, and what is read of a file to measure its disk.
 #include "core/runtime/prediction.hpp"
 
+#include "tests/core/runtime/plain_disk.hpp"
 #include "tests/support/doctest.hpp"
 
 #include <algorithm>
@@ -8,10 +9,6 @@
 #include <optional>
 
 using belay::runtime::predict;
-
-// A disk that is as fast as it is empty: reads are counted, and nothing arrives.
-struct belay_file_t {};
-struct belay_read_t {};
 
 namespace {
 
@@ -22,48 +19,23 @@ struct Reads {
   std::uint64_t in_flight = 0;
   std::uint64_t most_in_flight = 0;
   std::uint64_t end = 0;  // of the last byte
-} reads;                  // of the test that runs: the ABI's functions have no other way to it
-
-belay_storage_t empty_disk() {
-  belay_storage_t table = {};
-  table.struct_size = sizeof table;
-  table.file_open = [](belay_instance_t*, belay_str_t, belay_file_t** file, belay_error_t*) {
-    *file = new belay_file_t;
-    return belay_status_t{BELAY_OK};
-  };
-  table.file_close = [](belay_file_t* file) { delete file; };
-  table.info = [](const belay_file_t*, belay_storage_info_t* info, belay_error_t*) {
-    info->file_bytes = kFileBytes;
-    info->block_bytes = 4096;
-    info->method = BELAY_STR("empty");
-    return belay_status_t{BELAY_OK};
-  };
-  table.read = [](belay_file_t*, const belay_extent_t* extent, std::uint64_t, belay_read_t** read,
-                  belay_error_t*) {
-    CHECK(extent->offset % 4096 == 0);
-    ++reads.count;
-    reads.most_in_flight = std::max(reads.most_in_flight, ++reads.in_flight);
-    reads.end = std::max(reads.end, extent->offset + extent->bytes);
-    *read = new belay_read_t;
-    return belay_status_t{BELAY_OK};
-  };
-  table.read_sync = [](belay_read_t*, std::uint64_t, belay_error_t*) { return belay_status_t{BELAY_OK}; };
-  table.read_end = [](belay_read_t* read) {
-    --reads.in_flight;
-    delete read;
-  };
-  table.prepare = [](belay_instance_t*, void*, std::uint64_t, belay_error_t*) {
-    return belay_status_t{BELAY_OK};
-  };
-  return table;
-}
+} reads;                  // of the last measurement
 
 std::optional<double> measure(std::uint64_t offset, std::uint64_t bytes, std::uint64_t ring_bytes) {
   reads = {};
-  const belay_storage_t table = empty_disk();
-  belay::dispatch::Storage storage("empty", [&] { return belay::dispatch::StorageTable{&table, nullptr}; });
+  belay::test::PlainDisk disk(kFileBytes);  // as fast as it is empty
+  disk.on_read = [](const belay_extent_t& extent) {
+    CHECK(extent.offset % 4096 == 0);
+    ++reads.count;
+    reads.most_in_flight = std::max(reads.most_in_flight, ++reads.in_flight);
+    reads.end = std::max(reads.end, extent.offset + extent.bytes);
+  };
+  disk.on_end = [] { --reads.in_flight; };
   belay::threading::Pool pool({.threads = 2, .pin = false});
-  return belay::runtime::measure_disk(storage, {"some.gguf", offset, bytes, ring_bytes}, pool);
+  return belay::runtime::measure_disk(
+      disk.storage(), {"some.gguf", offset, bytes, ring_bytes, [&](std::span<const std::byte> arrived) {
+                         belay::runtime::use_arrived(arrived, pool);
+                       }});
 }
 
 constexpr double kHost = 20e9;

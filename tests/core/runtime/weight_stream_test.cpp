@@ -3,6 +3,8 @@
 #include "core/runtime/weight_stream.hpp"
 
 #include "core/models/model.hpp"
+#include "core/runtime/compression.hpp"
+#include "tests/core/formats/temporary_folder.hpp"
 #include "tests/support/doctest.hpp"
 #include "tests/support/tiny_model_file.hpp"
 
@@ -135,8 +137,14 @@ class Fixture {
     for (const graph::Weight& weight : body().weights) original_.push_back(weight.data);
     stream_ = std::make_unique<WeightStream>(
         body(), WeightStream::Parts{*file_, with_plugin ? &storage_ : nullptr, log_, pool_}, strict);
-    BELAY_TRY(stream_->lay_out({.first_layer = 1, .ring_bytes = 96 << 10}));
-    return {};
+    if (compress_) BELAY_TRY(read_copy());
+    return lay_out(1);
+  }
+
+  // From the next start on.
+  void compress(bool wanted = true) { compress_ = wanted; }
+  [[nodiscard]] std::filesystem::path copy() const {
+    return std::filesystem::directory_iterator(copies_.path())->path();
   }
 
   // One pass over the graph; true when every node saw its weight as it is in the file.
@@ -152,8 +160,11 @@ class Fixture {
   }
 
   Status lay_out(std::size_t first_layer) {
-    return stream_->lay_out({.first_layer = first_layer, .ring_bytes = 96 << 10});
+    constexpr std::uint64_t kToUnpack = (64 << 10) + kThreads * memory::TileUnpacker::kMemoryBytes;
+    return stream_->lay_out(
+        {.first_layer = first_layer, .ring_bytes = (96 << 10) + (compress_ ? kToUnpack : 0)});
   }
+  Status lay_out_small() { return stream_->lay_out({.first_layer = 1, .ring_bytes = 96 << 10}); }
   [[nodiscard]] graph::Graph& body() { return model_->decoder.body; }
   // Where in the file the last of the streamed weights begins.
   [[nodiscard]] std::uint64_t place_of_streamed() {
@@ -171,6 +182,24 @@ class Fixture {
   Stop& stop() { return stop_; }
 
  private:
+  static constexpr std::uint32_t kThreads = 2;
+
+  // Of the weights of every layer.
+  Status read_copy() {
+    const auto weights = compressible_weights(body(), *file_);
+    const CopyName name = name_copy(weights, *file_, copies_.path());
+    auto copy = memory::CompressedFile::open(name.path, name.description);
+    if (!copy.ok()) {
+      BELAY_TRY(make_copy(weights, name, "", pool_, {}));
+      copy = memory::CompressedFile::open(name.path, name.description);
+    }
+    if (!copy.ok()) return copy.error();
+    stream_->read_compressed(*std::move(copy));
+    return {};
+  }
+
+  bool compress_ = false;
+  test::TemporaryFolder copies_;
   Script what_;
   test::TinyModelFile model_file_{"weight_stream_test.gguf",
                                   {.layers = 4, .types = {DType::kQ8_0, DType::kF32}, .seed = 9}};
@@ -178,7 +207,7 @@ class Fixture {
   std::optional<models::ModelFile> file_;
   std::optional<models::Model> model_;
   std::vector<std::span<const std::byte>> original_;  // of each weight, in the mapped file
-  threading::Pool pool_{{.threads = 2, .pin = false}};
+  threading::Pool pool_{{.threads = kThreads, .pin = false}};
   dispatch::FallbackLog log_;
   dispatch::Storage storage_{"script", [this] { return dispatch::StorageTable{&table_, nullptr}; }};
   Stop stop_;
@@ -190,6 +219,17 @@ void check_passes(Fixture& f, int passes = 3) {
     const auto right = f.pass();
     REQUIRE_MESSAGE(right.ok(), (right.ok() ? std::string() : right.error().message));
     CHECK(*right);
+  }
+}
+
+// A bit of each of 10,000 reads.
+void check_flips(Fixture& f) {
+  f.plays().flips = 1;
+  const std::uint64_t before = f.plays().reads;
+  while (f.plays().reads < before + 10'000) {
+    const auto right = f.pass();
+    REQUIRE(right.ok());
+    REQUIRE(*right);
   }
 }
 
@@ -286,13 +326,7 @@ TEST_CASE("10,000 flipped bits on the way: every one is found, and the node sees
   Fixture f({});
   REQUIRE(f.start().ok());
   check_passes(f, 1);  // hashes are taken
-  f.plays().flips = 1;
-  const std::uint64_t before = f.plays().reads;
-  while (f.plays().reads < before + 10'000) {
-    const auto right = f.pass();
-    REQUIRE(right.ok());
-    REQUIRE(*right);
-  }
+  check_flips(f);
   // The first bytes of a slot belong to the neighbour in the file, so that some flips hit no weight.
   CHECK(f.use().repaired_tiles > 0);
   REQUIRE(f.fallbacks().size() == 1);
@@ -372,4 +406,115 @@ TEST_CASE("a ring that cannot hold the largest weight is refused") {
   CHECK(laid.error().code == ErrorCode::kOutOfMemory);
   CHECK_FALSE(stream.is_streaming());
   for (const graph::Weight& weight : built->decoder.body.weights) CHECK(weight.home != graph::Home::kRing);
+}
+
+TEST_CASE("from a compressed copy fewer bytes are read, and every node sees its weight") {
+  Fixture f({});
+  f.compress();
+  REQUIRE(f.start().ok());
+  check_passes(f);
+  CHECK(f.fallbacks().empty());
+  CHECK(f.use().stored_bytes < f.use().pass_bytes);
+  CHECK(f.use().read_bytes == 3 * f.use().stored_bytes);
+  for (const std::size_t first : {3U, 0U, 2U}) {
+    REQUIRE(f.lay_out(first).ok());
+    check_passes(f, 2);
+  }
+  CHECK(f.use().repaired_tiles == 0);
+}
+
+TEST_CASE("a plugin that fails at any call of a compressed pass changes nothing but who read") {
+  std::uint64_t calls = 0;
+  {
+    Fixture f({});
+    f.compress();
+    REQUIRE(f.start().ok());
+    check_passes(f, 2);
+    calls = f.plays().calls;
+  }
+  using Act = Script::Act;
+  for (const Act act : {Act::kFail, Act::kNoRead, Act::kDie}) {
+    for (std::uint64_t k = 1; k <= calls; ++k) {
+      CAPTURE(k);
+      CAPTURE(static_cast<int>(act));
+      Fixture f({.acts = {{k, act}}});
+      f.compress();
+      REQUIRE(f.start().ok());
+      check_passes(f, 2);
+      for (const dispatch::Fallback& fallback : f.fallbacks()) CHECK(fallback.to == "core");
+    }
+  }
+}
+
+TEST_CASE("without a plugin what has a compressed copy is read whole") {
+  Fixture f({});
+  f.compress();
+  REQUIRE(f.start(false).ok());
+  check_passes(f);
+  CHECK(f.use().read_bytes == 3 * f.use().pass_bytes);
+}
+
+TEST_CASE("10,000 flipped bits in compressed weights on their way: every one is found") {
+  Fixture f({});
+  f.compress();
+  REQUIRE(f.start().ok());
+  check_flips(f);
+  CHECK(f.use().repaired_tiles > 0);
+  REQUIRE(f.fallbacks().size() == 1);
+  CHECK(f.fallbacks()[0].reason == "CORRUPT");
+}
+
+TEST_CASE("a copy that is damaged on the disk is read around, and nothing wrong is learned from it") {
+  Fixture f({});
+  f.compress();
+  REQUIRE(f.start().ok());
+  const std::filesystem::path copy = f.copy();
+  const auto size = std::filesystem::file_size(copy);
+  {
+    std::fstream file(copy, std::ios::binary | std::ios::in | std::ios::out);
+    file.write(std::string(size / 2, 'x').data(), static_cast<std::streamsize>(size / 2));
+  }
+  check_passes(f, 2);
+  CHECK(f.use().repaired_tiles > 0);
+  f.end();
+  std::filesystem::remove(f.path().string() + ".belay-tiles");  // so that nothing is known but by the copy
+  REQUIRE(f.start().ok());
+  check_passes(f, 2);
+  CHECK(f.use().repaired_tiles > 0);
+}
+
+TEST_CASE("a copy of other weights than those of the file is not read") {
+  Fixture f({});
+  f.compress();
+  REQUIRE(f.start().ok());  // makes the copy
+  const std::uint64_t place = f.place_of_streamed();
+  f.end();
+  // Another file of the same name, size and time, whose hashes were taken.
+  const auto time = std::filesystem::last_write_time(f.path());
+  {
+    std::fstream file(f.path(), std::ios::binary | std::ios::in | std::ios::out);
+    file.seekp(static_cast<std::streamoff>(place + 20));
+    const int byte = file.peek();
+    file.seekp(static_cast<std::streamoff>(place + 20));
+    file.put(static_cast<char>(byte ^ 4));
+  }
+  std::filesystem::last_write_time(f.path(), time);
+  std::filesystem::remove(memory::TileHashes::kept_beside(f.path()));
+  f.compress(false);
+  REQUIRE(f.start().ok());
+  check_passes(f, 1);
+  f.end();
+  f.compress();
+  REQUIRE(f.start().ok());
+  check_passes(f);
+  CHECK(f.fallbacks().empty());
+}
+
+TEST_CASE("a ring without room to unpack is used without the copy") {
+  Fixture f({});
+  f.compress();
+  REQUIRE(f.start().ok());
+  REQUIRE(f.lay_out_small().ok());
+  check_passes(f);
+  CHECK(f.use().stored_bytes == f.use().pass_bytes);
 }
