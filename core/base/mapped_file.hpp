@@ -52,6 +52,9 @@ class MappedFile {
   std::filesystem::path path_;
 };
 
+// Whether what is written beside `a` lies on the drive of `b`; both exist.
+[[nodiscard]] bool on_one_drive(const std::filesystem::path& a, const std::filesystem::path& b);
+
 // Gives back the memory of the whole pages in a range of a mapped file, which are read from the file again
 // when they are needed: for bytes that were read once and are not needed soon. Any other memory loses its
 // bytes, and is 0 when it is read.

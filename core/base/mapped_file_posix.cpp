@@ -74,6 +74,12 @@ std::optional<FilePlace> MappedFile::place_of(std::span<const std::byte> part) c
   return FilePlace{path_, static_cast<std::uint64_t>(part.data() - data_)};
 }
 
+bool on_one_drive(const std::filesystem::path& a, const std::filesystem::path& b) {
+  struct stat of_a = {};
+  struct stat of_b = {};
+  return ::stat(a.c_str(), &of_a) == 0 && ::stat(b.c_str(), &of_b) == 0 && of_a.st_dev == of_b.st_dev;
+}
+
 void forget_pages(std::span<const std::byte> mapped) {
   const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
   const auto begin = (reinterpret_cast<std::uintptr_t>(mapped.data()) + page - 1) / page * page;

@@ -83,6 +83,7 @@ class Assembly {
   [[nodiscard]] std::optional<double> measure_streaming();
   [[nodiscard]] std::optional<DiskTrial> streaming_trial();
   const Compression& weigh_compression();
+  [[nodiscard]] std::string no_copy_because(std::span<const CompressibleWeight> weights) const;
   [[nodiscard]] Result<Compression> weigh(std::span<const CompressibleWeight> weights);
   Status make_weights();
   Status compress();

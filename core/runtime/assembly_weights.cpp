@@ -86,12 +86,25 @@ const Compression& Assembly::weigh_compression() {
   return *engine_->plan().compression;
 }
 
+// Empty when there may be one.
+std::string Assembly::no_copy_because(std::span<const CompressibleWeight> weights) const {
+  if (!may_compress_) return format("{} is not chosen", kWeightCompression);
+  if (weights.empty()) return "only weights that the model's files have are compressed";
+  if (making_.folder.empty()) return "there is no folder for the copy: set HOME or XDG_CACHE_HOME";
+  std::error_code failed;
+  std::filesystem::create_directories(making_.folder, failed);
+  if (failed) return format("{}: {}", printable(making_.folder.string(), 400), failed.message());
+  if (!on_one_drive(making_.folder, weights.front().place.file)) {
+    return format("the model lies on another drive than {}: set XDG_CACHE_HOME to a folder beside it",
+                  printable(making_.folder.string(), 400));
+  }
+  return {};
+}
+
 // A copy that is there was worth making, and says why.
 Result<Compression> Assembly::weigh(std::span<const CompressibleWeight> weights) {
-  const auto refused = [](std::string why) { return Compression{.why = std::move(why)}; };
-  if (!may_compress_) return refused(format("{} is not chosen", kWeightCompression));
-  if (weights.empty()) return refused("only weights that the model's files have are compressed");
-  if (making_.folder.empty()) return refused("there is no folder for the copy: set HOME or XDG_CACHE_HOME");
+  if (std::string reason = no_copy_because(weights); !reason.empty())
+    return Compression{.why = std::move(reason)};
   const CopyName name = name_copy(weights, file_, making_.folder);
   if (const auto copy = memory::CompressedFile::open(name.path, name.description); copy.ok()) {
     return Compression{.used = true,
