@@ -88,11 +88,16 @@ void fill_from_packed(const Weight& weight, const Work& work, int group, Panel<F
   P::for_blocks(start, weight.cols, work.first, work.count,
                 [&](int64_t at, const uint8_t* scales, const uint8_t* quants) {
                   const int64_t k = at - work.first;
-                  P::affine(scales, &panel.scale[group][k / F::kGroup], &panel.offset[group][k / F::kGroup]);
+                  typename P::Affine affine;
+                  affine.load(scales);
+                  for (int g = 0; g < kGroups<F>; ++g) {
+                    panel.scale[group][k / F::kGroup + g] = affine.scale(g);
+                    panel.offset[group][k / F::kGroup + g] = affine.offset(g);
+                  }
                   prefetch_lines(scales + ahead, P::kScaleBytes);
                   for (int i = 0; i < F::kBlock / 32; ++i, quants += P::Quants::kBytes) {
                     U8 quads[8];
-                    P::Quants::load(quants, quads);
+                    load_quads<typename P::Quants>(quants, quads);
                     store_panel_quads<F>(quads, &panel.q[group][(k + 32 * i) * kLanes * kBytes<F>]);
                     prefetch_lines(quants + ahead, P::Quants::kBytes);
                   }

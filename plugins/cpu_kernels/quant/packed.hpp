@@ -5,7 +5,8 @@
 //   group of kLanes rows    chunks of 4 blocks of 32 values, the last perhaps of fewer, or of one block of
 //                           256; the last group is filled up with the last row
 //   chunk                   [scales of each block][quants of each 32 values]
-//   scales                  half floats [F::kHalves][row], then the format's small integers as PackedQuads
+//   scales                  half floats [F::kHalves][row], then the format's small integers, bytes
+//                           [integer][row], as PackedQuads
 //   quants                  PackedQuads of 8: quad i holds the values 4i..4i+3 of each row, [row][4] bytes
 #pragma once
 
@@ -39,7 +40,8 @@ struct Field {
   }
 };
 
-// kQuads quads of bytes below 2^kBits: their low nibbles, then what is above; 8 bits as they are.
+// kQuads quads of bytes below 2^kBits, of which quad() unpacks one: their low nibbles, then what is above; 8
+// bits as they are.
 template <int kBits, int kQuads>
 struct PackedQuads {
   using Low = Field<kBits == 8 ? 8 : 4, kQuads>;
@@ -59,31 +61,62 @@ struct PackedQuads {
     for (int i = 0; i < High::kVectors; ++i) store_u8(high[i], to + (Low::kVectors + i) * kVectorBytes);
   }
 
-  static void load(const uint8_t* from, U8 (&quads)[kQuads]) {
+  static U8 quad(const uint8_t* from, int i) {
     typename Low::Vectors low;
-    typename High::Vectors high;
-#pragma GCC unroll 8
-    for (int i = 0; i < Low::kVectors; ++i) low[i] = load_u8(from + i * kVectorBytes);
-#pragma GCC unroll 2
-    for (int i = 0; i < High::kVectors; ++i) high[i] = load_u8(from + (Low::kVectors + i) * kVectorBytes);
-#pragma GCC unroll 8
-    for (int i = 0; i < kQuads; ++i) {
-      quads[i] = Low::get(low, i, 0);
-      if constexpr (High::kVectors > 0) quads[i] = quads[i] | High::get(high, i, 4);
+    const int at = i % Low::kVectors;
+    low[at] = load_u8(from + at * kVectorBytes);
+    const U8 quad = Low::get(low, i, 0);
+    if constexpr (High::kVectors == 0) {
+      return quad;
+    } else {
+      typename High::Vectors high;
+      const int above = i % High::kVectors;
+      high[above] = load_u8(from + (Low::kVectors + above) * kVectorBytes);
+      return quad | High::get(high, i, 4);
     }
   }
 };
 
+// 6 bits: of four quads three lie in a vector each, and the fourth in the upper two bits of these, which
+// takes 11 operations to unpack where nibbles and what is above take 15 to 19.
+template <int kQuads>
+struct PackedQuads<6, kQuads> {
+  static constexpr int kBytes = kQuads / 4 * 3 * kVectorBytes;
+
+  static void store(const U8 (&quads)[kQuads], uint8_t* to) {
+    for (int i = 0; i < kQuads; i += 4) {
+      for (int v = 0; v < 3; ++v, to += kVectorBytes)
+        store_u8(quads[i + v] | (shift_left(quads[i + 3], 2 + 2 * v) & splat_u8(0xc0)), to);
+    }
+  }
+
+  static U8 quad(const uint8_t* from, int i) {
+    from += i / 4 * 3 * kVectorBytes;
+    if (i % 4 < 3) return load_u8(from + i % 4 * kVectorBytes) & splat_u8(0x3f);
+    const auto upper = [&](int v) {
+      return shift_right(load_u8(from + v * kVectorBytes) & splat_u8(0xc0), 2 + 2 * v);
+    };
+    return upper(0) | upper(1) | upper(2);
+  }
+};
+
+template <class Quads, int kQuads>
+inline void load_quads(const uint8_t* from, U8 (&quads)[kQuads]) {
+#pragma GCC unroll 8
+  for (int i = 0; i < kQuads; ++i) quads[i] = Quads::quad(from, i);
+}
+
 template <class F>
 struct Packed {
   using Quants = PackedQuads<F::kBits, 8>;
+  using Small = PackedQuads<F::kSmallBits == 0 ? 8 : F::kSmallBits, 4>;
   static constexpr int kHalfBytes = 2 * kLanes;  // a half float of each row
   static constexpr int kHalves = std::size(F::kHalves);
   static constexpr int kScaleBytes = [] {  // of a block
     if constexpr (F::kSmallBits == 0) {
       return kHalves * kHalfBytes;
     } else {
-      return kHalves * kHalfBytes + PackedQuads<F::kSmallBits, 4>::kBytes;
+      return kHalves * kHalfBytes + Small::kBytes;
     }
   }();
   static constexpr int kQuantBytes = F::kBlock / 32 * Quants::kBytes;  // of a block
@@ -126,24 +159,39 @@ struct Packed {
     });
   }
 
-  // As F::affine, with the same bits.
-  static void affine(const uint8_t* scales, F32* scale, F32* offset) {
-    const F32 d = load_f16(scales);
-    if constexpr (F::kSmallBits == 0) {
-      scale[0] = d;
-      offset[0] = kHalves == 2 ? load_f16(scales + kHalfBytes) : d * splat(-F::kZero);
-    } else {
-      const F32 dmin = kHalves == 2 ? zero() - load_f16(scales + kHalfBytes) : zero();
-      U8 small[4];
-      PackedQuads<F::kSmallBits, 4>::load(scales + kHalves * kHalfBytes, small);
-#pragma GCC unroll 16
-      for (int g = 0; g < kGroups<F>; ++g) {
-        scale[g] = to_f32(signed_byte(small[g / 4], g % 4)) * d;
-        offset[g] =
-            kHalves == 2 ? to_f32(signed_byte(small[2 + g / 4], g % 4)) * dmin : scale[g] * splat(-F::kZero);
+  // The scales and offsets of a block with the same bits as those of F::affine, each made where it is used:
+  // in memory lie only the small integers, a quarter of the bytes.
+  class Affine {
+   public:
+    void load(const uint8_t* scales) {
+      scale_ = load_f16(scales);
+      if constexpr (kHalves == 2) offset_ = load_f16(scales + kHalfBytes);
+      if constexpr (F::kSmallBits != 0) {
+        if constexpr (kHalves == 2) offset_ = zero() - offset_;
+        small_ = scales + kHalves * kHalfBytes;
+        if constexpr (F::kSmallBits != 8) {
+#pragma GCC unroll 4
+          for (int i = 0; i < 4; ++i) store_u8(Small::quad(small_, i), unpacked_ + i * kVectorBytes);
+        }
       }
     }
-  }
+    F32 scale(int g) const { return F::kSmallBits == 0 ? scale_ : small(g) * scale_; }
+    F32 offset(int g) const {
+      if (kHalves == 1) return scale(g) * splat(-F::kZero);
+      return F::kSmallBits == 0 ? offset_ : small(kGroups<F> + g) * offset_;
+    }
+
+   private:
+    F32 small(int i) const {
+      const uint8_t* bytes = F::kSmallBits == 8 ? small_ : unpacked_;
+      return load_i8_as_f32(reinterpret_cast<const int8_t*>(bytes) + i * kLanes);
+    }
+
+    F32 scale_;
+    F32 offset_;
+    const uint8_t* small_;
+    uint8_t unpacked_[16 * kLanes];
+  };
 
  private:
   static void pack_scales(const Rows& rows, uint8_t* to) {
@@ -152,15 +200,15 @@ struct Packed {
       to += kHalfBytes;
     }
     if constexpr (F::kSmallBits != 0) {
-      uint8_t small[4][kLanes][4];  // [quad][row]
+      uint8_t small[16][kLanes];
       for (int r = 0; r < kLanes; ++r) {
         uint8_t integers[16];
         F::small(rows[r], integers);
-        for (int i = 0; i < 4; ++i) std::memcpy(small[i][r], integers + 4 * i, 4);
+        for (int i = 0; i < 16; ++i) small[i][r] = integers[i];
       }
-      U8 quads[4];
-      for (int i = 0; i < 4; ++i) quads[i] = load_u8(small[i]);
-      PackedQuads<F::kSmallBits, 4>::store(quads, to);
+      U8 vectors[4];
+      for (int i = 0; i < 4; ++i) vectors[i] = load_u8(small[4 * i]);
+      Small::store(vectors, to);
     }
   }
 };

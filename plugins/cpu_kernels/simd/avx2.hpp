@@ -132,7 +132,6 @@ inline F32 pow2(I32 n) {
   return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(n.v, _mm256_set1_epi32(127)), 23))};
 }
 inline I32 shift_right(I32 a, int bits) { return {_mm256_srai_epi32(a.v, bits)}; }
-inline I32 shift_left(I32 a, int bits) { return {_mm256_slli_epi32(a.v, bits)}; }
 inline I32 operator-(I32 a, I32 b) { return {_mm256_sub_epi32(a.v, b.v)}; }
 
 // Lane r: the sum of the lower and of the upper half of vector r, which are the two halves of what dot_halves
@@ -176,7 +175,6 @@ inline I16 dot_i8(U8 w, U8 a) {
 }
 inline I32 widen(I16 a) { return {_mm256_madd_epi16(a.v, _mm256_set1_epi16(1))}; }
 inline I16 as_i16(U8 a) { return {a.v}; }
-inline I32 as_i32(U8 a) { return {a.v}; }
 inline U8 as_u8(I16 a) { return {a.v}; }
 inline I16 even_i8(U8 a) { return {_mm256_srai_epi16(_mm256_slli_epi16(a.v, 8), 8)}; }
 inline I16 odd_i8(U8 a) { return {_mm256_srai_epi16(a.v, 8)}; }

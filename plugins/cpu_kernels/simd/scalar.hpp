@@ -147,7 +147,6 @@ inline I32 round_to_i32(F32 a) {
 }
 inline F32 pow2(I32 n) { return {as<VecF32>((n.v + 127) << 23)}; }
 inline I32 shift_right(I32 a, int bits) { return {a.v >> bits}; }
-inline I32 shift_left(I32 a, int bits) { return {a.v << bits}; }
 inline I32 sum_rows(const I32 (&v)[4]) {
   F32 t[4];
   for (int i = 0; i < 4; ++i) t[i].v = as<VecF32>(v[i].v);
@@ -181,7 +180,6 @@ inline U8 shift_left(U8 a, int bits) { return {a.v << bits}; }
 inline I16 zero_i16() { return {VecI16{}}; }
 inline I16 operator+(I16 a, I16 b) { return {as<VecI16>(as<VecU16>(a.v) + as<VecU16>(b.v))}; }
 inline I16 as_i16(U8 a) { return {as<VecI16>(a.v)}; }
-inline I32 as_i32(U8 a) { return {as<VecI32>(a.v)}; }
 inline U8 as_u8(I16 a) { return {as<VecU16>(a.v)}; }
 inline I16 even_i8(U8 a) { return {as<VecI16>(a.v << 8) >> 8}; }
 inline I16 odd_i8(U8 a) { return {as<VecI16>(a.v) >> 8}; }

@@ -88,9 +88,6 @@ inline void dot_halves(Bytes w, Bytes a, I32& first, I32& second) {
   if constexpr (kParts == 2) second = part(1);
 }
 
-// Byte i of each of kLanes quads.
-inline I32 signed_byte(U8 quads, int i) { return shift_right(shift_left(as_i32(quads), 24 - 8 * i), 24); }
-
 // Makes the compiler load what was stored here, with a broadcast or a widening on the way, where it would
 // rather shuffle registers: loads have ports of their own. Halves the instructions of unpacking with GCC 12.
 template <class T>

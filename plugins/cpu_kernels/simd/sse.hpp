@@ -113,7 +113,6 @@ inline F32 pow2(I32 n) {
   return {_mm_castsi128_ps(_mm_slli_epi32(_mm_add_epi32(n.v, _mm_set1_epi32(127)), 23))};
 }
 inline I32 shift_right(I32 a, int bits) { return {_mm_srai_epi32(a.v, bits)}; }
-inline I32 shift_left(I32 a, int bits) { return {_mm_slli_epi32(a.v, bits)}; }
 inline I32 sum_rows(const I32 (&v)[4]) {
   return {_mm_hadd_epi32(_mm_hadd_epi32(v[0].v, v[1].v), _mm_hadd_epi32(v[2].v, v[3].v))};
 }
@@ -146,7 +145,6 @@ inline I16 dot_u8(U8 w, U8 a) { return {_mm_maddubs_epi16(w.v, a.v)}; }
 inline I16 dot_i8(U8 w, U8 a) { return {_mm_maddubs_epi16(_mm_abs_epi8(w.v), _mm_sign_epi8(a.v, w.v))}; }
 inline I32 widen(I16 a) { return {_mm_madd_epi16(a.v, _mm_set1_epi16(1))}; }
 inline I16 as_i16(U8 a) { return {a.v}; }
-inline I32 as_i32(U8 a) { return {a.v}; }
 inline U8 as_u8(I16 a) { return {a.v}; }
 inline I16 even_i8(U8 a) { return {_mm_srai_epi16(_mm_slli_epi16(a.v, 8), 8)}; }
 inline I16 odd_i8(U8 a) { return {_mm_srai_epi16(a.v, 8)}; }
