@@ -1,12 +1,11 @@
 // Streamed weights that have a compressed copy: the logits are bit by bit those of the run that has
 // everything in memory, whatever happens to the copy.
-#include "core/runtime/compression.hpp"
 #include "tests/core/formats/temporary_folder.hpp"
+#include "tests/end_to_end/compressed_copy.hpp"
 #include "tests/support/doctest.hpp"
 #include "tests/support/test_engine.hpp"
 
 #include <fstream>
-#include <random>
 
 using namespace belay;  // NOLINT(google-build-using-namespace)
 
@@ -36,19 +35,6 @@ test::EngineSpec streamed(std::uint64_t whole, const std::filesystem::path& fold
   return wanted;
 }
 
-// As a run makes it that measured a gain.
-std::filesystem::path make_copy(const std::filesystem::path& folder) {
-  const auto file = models::ModelFile::open(BELAY_TEST_RANDOM_FOLDER);
-  REQUIRE(file.ok());
-  const auto model = models::build_model(*file, DType::kF32);
-  REQUIRE(model.ok());
-  const auto weights = runtime::compressible_weights(model->decoder.body, *file);
-  const auto name = runtime::name_copy(weights, *file, folder);
-  threading::Pool pool({.threads = 2, .pin = false});
-  REQUIRE(runtime::make_copy(weights, name, "made by a test", pool, {}).ok());
-  return name.path;
-}
-
 void spoil(const std::filesystem::path& path, std::uint64_t from, std::uint64_t to) {
   std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
   file.seekp(static_cast<std::streamoff>(from));
@@ -73,7 +59,7 @@ TEST_CASE("a copy that is there is read, and the logits are those of weights in 
   std::uint64_t whole = 0;
   const Logits expected = resident(whole);
   const test::TemporaryFolder folder;
-  make_copy(folder.path());
+  test::make_compressed_copy(BELAY_TEST_RANDOM_FOLDER, folder.path());
   test::TestEngine engine(streamed(whole, folder.path()));
   CHECK(compression(engine).used);
   CHECK(compression(engine).why.starts_with("made by a test; the copy is "));
@@ -86,7 +72,7 @@ TEST_CASE("a copy that is damaged is read around, and one whose index is damaged
   std::uint64_t whole = 0;
   const Logits expected = resident(whole);
   const test::TemporaryFolder folder;
-  const std::filesystem::path copy = make_copy(folder.path());
+  const auto copy = test::make_compressed_copy(BELAY_TEST_RANDOM_FOLDER, folder.path());
   const std::uint64_t size = std::filesystem::file_size(copy);
   spoil(copy, size / 2, size * 3 / 4);
   {

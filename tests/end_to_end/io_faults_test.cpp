@@ -3,6 +3,7 @@
 #include "tests/support/io_faults.hpp"
 
 #include "core/base/log.hpp"
+#include "tests/end_to_end/compressed_copy.hpp"
 #include "tests/plugins/nvme_offload/fake_system.hpp"
 #include "tests/support/doctest.hpp"
 #include "tests/support/long_run.hpp"
@@ -253,6 +254,47 @@ TEST_CASE(
       CAPTURE(k);
       CAPTURE(result);
       run(k, result);
+    }
+  }
+  std::filesystem::remove_all(folder);
+}
+
+TEST_CASE(
+    "each read and write fails once while weights come from a compressed copy: the tokens are the same") {
+  const auto folder = std::filesystem::path(BELAY_TEST_BINARY_DIR) / "io_faults.compressed";
+  std::filesystem::remove_all(folder);
+  test::make_compressed_copy(BELAY_TEST_RANDOM_FOLDER, folder);
+  const Tokens three = {5, 17, 42};
+  test::EngineSpec spec = {
+      .model = BELAY_TEST_RANDOM_FOLDER, .plugins = {"cpu_scalar"}, .threads = 1, .context = 64};
+  Tokens expected;
+  {
+    test::TestEngine whole(spec);
+    expected = whole.generate(three, kCount);
+    const runtime::MemoryUse& use = whole.assembly().engine().plan().memory.use;
+    spec.memory_limit = (use.total() - use.packed_bytes) * 2 / 3;
+  }
+  spec.making.folder = folder;
+  spec.plugins.emplace_back("nvme_offload");
+  for (const char* method : {"pread", "buffered"}) {
+    spec.plugin_options = {{"nvme_offload.method", method}};
+    const auto run = [&](int number, int result) {
+      test::fail_io(number, result);
+      const auto tokens = test::TestEngine::try_generate(spec, three, kCount);
+      const std::string message = tokens.ok() ? "" : tokens.error().message;
+      CAPTURE(message);
+      REQUIRE(tokens.ok());
+      CHECK(*tokens == expected);
+      return test::end_io_faults();
+    };
+    const int calls = run(0, 0);
+    REQUIRE(calls > 50);
+    for (const int result : {-EIO, -EINTR, 1, 512}) {
+      for (int k = 1; k <= calls; k += test::times(std::max(1, calls / 9), 1)) {
+        CAPTURE(k);
+        CAPTURE(result);
+        run(k, result);
+      }
     }
   }
   std::filesystem::remove_all(folder);

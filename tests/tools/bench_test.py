@@ -33,7 +33,7 @@ class FakeSite(experiments.Site):
 
     def why_not(self, kind, name):
         there = lambda path: not any(part in path for part in self.lacking)
-        with mock.patch("os.path.exists", there), mock.patch("shutil.which", there):
+        with mock.patch("os.path.exists", there), mock.patch("shutil.which", there), mock.patch.object(programs, "loads", there):
             return super().why_not(kind, name)
 
 
@@ -123,12 +123,19 @@ class Goals(unittest.TestCase):
                                   (FakeSite(lacking=("qwen3",)), "depth", "make_model"),
                                   (FakeSite(plugins=()), "handoff", "no usable plugin cpu_avx2"),
                                   (FakeSite(), "openblas linear/f32/64x2048x6144", "no usable plugin cpu_openblas"),
-                                  (FakeSite(), "others linear/f32/64x2048x6144", "no program here runs BLIS")):
+                                  (FakeSite(lacking=("dnnl",)), "others linear/f32/64x2048x6144", "apt-get install libdnnl2")):
             with self.subTest(key), mock.patch.object(programs, "output", side_effect=programs.Failure("it did not run")):
                 self.assertIn(reason, found(site)[key].missing)
 
 
 class Measuring(unittest.TestCase):
+    def test_a_product_is_held_against_the_faster_of_the_others_in_each_round(self):
+        others = {"blis": iter((50.0, 80.0, 10.0)), "onednn": iter((100.0, 40.0, 20.0))}
+        with mock.patch.object(programs, "kernel", return_value={"gflops": 200.0}), \
+             mock.patch.object(programs, "sgemm", lambda name, threads, case: next(others[name])):
+            figure = experiments.over_others("linear/f32/1x2x3").measure(FakeSite(), 3)["others linear/f32/1x2x3"]
+        self.assertEqual((figure.value, figure.low, figure.high), (2.5, 2.0, 10.0))
+
     def test_a_pair_is_interleaved_and_compared_with_the_bandwidth(self):
         order = []
 

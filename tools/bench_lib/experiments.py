@@ -38,13 +38,16 @@ class Site:
             return "" if os.path.exists(name) else f"no {name}, which make_model makes"
         if kind == "program":
             return "" if shutil.which(name) else f"no {name}: apt-get install {name}"
+        if kind == "sgemm":
+            library, package = programs.SGEMMS[name]
+            return "" if programs.loads(library) else f"no {library}: apt-get install {package}"
         if kind == "memory group":
             return memory_group.why_not()
         if kind == "peer" and not self.peers:
             return "no --peer FOLDER"
         if kind == "peer":
             return "" if os.path.exists(self.peer(name)) else f"no peer: tools/peer/setup {self.peers} {name}"
-        return f"no program here runs {name}"
+        raise ValueError(kind)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,7 +115,15 @@ def over_openblas(case):
 
 
 def over_others(case):
-    return Experiment((f"others {case}",), (("yardstick", "BLIS or oneDNN"),), None)
+    """Over the faster of the two in each round."""
+    key = f"others {case}"
+
+    def measure(_, rounds):
+        asked = {name: lambda name=name: programs.sgemm(name, 2, case) for name in programs.SGEMMS}
+        given = interleaved({"ours": lambda: programs.kernel("cpu_avx2", 2, case)["gflops"], **asked}, rounds)
+        return {key: ratio(given["ours"], [max(others) for others in zip(*(given[name] for name in programs.SGEMMS))], "GFLOP/s")}
+
+    return Experiment((key,), (("cpus", 2), ("plugin", "cpu_avx2"), *(("sgemm", name) for name in programs.SGEMMS)), measure)
 
 
 def threads(model):

@@ -1,4 +1,5 @@
 """The programs that are measured: how each is asked, and what it answers."""
+import ctypes
 import json
 import os
 import re
@@ -11,6 +12,7 @@ BUILD = os.path.join(os.path.dirname(TOOLS), "build", "release")
 PLUGINS = os.path.join(BUILD, "lib", "belay", "plugins")
 IMAGE_SIZE = "1024x768"
 PREFILL = 512  # tokens, beside an image
+SGEMMS = {"blis": ("libblis.so.4", "libblis4-openmp"), "onednn": ("libdnnl.so.2", "libdnnl2")}  # of peer/sgemm.py: library and package
 
 
 class Failure(Exception):
@@ -124,6 +126,20 @@ def kernel(plugin, threads, case):
     if not found:
         raise Failure(f"belay_bench_kernels measures no {case} of {plugin}: {line.strip()}")
     return dict(zip(("gflops", "peak_percent", "gb_per_s"), map(float, found.groups())))
+
+
+def sgemm(name, threads, case):
+    """GFLOP/s of another library's f32 product of a case such as linear/f32/64x2048x6144."""
+    line = output(os.path.join(TOOLS, "peer", "sgemm.py"), name, case.rsplit("/", 1)[1], str(threads)).decode()
+    return float(line.split()[0])
+
+
+def loads(library):
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
 
 
 def storage(plugin, file):

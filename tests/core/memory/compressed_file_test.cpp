@@ -2,7 +2,9 @@
 
 #include "tests/core/formats/small_disk.hpp"
 #include "tests/core/formats/temporary_folder.hpp"
+#include "tests/core/memory/killed.hpp"
 #include "tests/support/doctest.hpp"
+#include "tests/support/long_run.hpp"
 
 #include <fstream>
 #include <iterator>
@@ -131,4 +133,25 @@ TEST_CASE("on a full disk there is an error, and no file") {
     return;
   }
   CHECK(*said == "right");
+}
+
+TEST_CASE("killed at any moment: there is a whole file or none, and the next process makes it") {
+  const test::TemporaryFolder folder;
+  const auto path = folder.path() / "copy.weights";
+  using Clock = std::chrono::steady_clock;
+  const auto begin = Clock::now();
+  REQUIRE(write(path).ok());
+  const auto whole = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - begin);
+  const std::string expected = content(path);
+  std::mt19937 random(static_cast<unsigned>(begin.time_since_epoch().count()));
+  int kills = 0;
+  for (int tries = 0; kills < test::times(20, 200) && tries < 2000; ++tries) {
+    std::filesystem::remove(path);
+    const std::chrono::microseconds wait(random() % static_cast<unsigned>(whole.count() + 1));
+    kills += test::killed_after(wait, [&] { return write(path).ok(); }) ? 1 : 0;
+    if (std::filesystem::exists(path)) CHECK(content(path) == expected);
+    REQUIRE(write(path).ok());
+    CHECK(content(path) == expected);
+  }
+  CHECK(kills >= test::times(20, 200));
 }

@@ -2,18 +2,14 @@
 // right.
 #include "core/memory/tile_file.hpp"
 #include "tests/core/formats/small_disk.hpp"
+#include "tests/core/memory/killed.hpp"
 #include "tests/core/memory/tile_parts.hpp"
 #include "tests/support/doctest.hpp"
 #include "tests/support/long_run.hpp"
 
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <chrono>
 #include <random>
-#include <thread>
 
 using namespace belay;        // NOLINT(google-build-using-namespace)
 using namespace belay::test;  // NOLINT(google-build-using-namespace)
@@ -103,29 +99,6 @@ TEST_CASE("a disk without room is an error before anything is made") {
   CHECK(said->find("no room for its") != std::string::npos);
 }
 
-namespace {
-
-// Makes the file in a process of its own, and kills that after a while; false when it was done before.
-bool killed_after(const std::filesystem::path& path, std::chrono::microseconds wait) {
-  const pid_t child = ::fork();
-  REQUIRE(child >= 0);
-  if (child == 0) {
-    TileFile::Options options;
-    options.keep_every = 50'000;
-    auto file = open(path, std::move(options));
-    ::_exit(file.ok() && fill(*file).ok() ? 0 : 1);
-  }
-  std::this_thread::sleep_for(wait);
-  ::kill(child, SIGKILL);
-  int status = 0;
-  REQUIRE(::waitpid(child, &status, 0) == child);
-  const bool killed = WIFSIGNALED(status);
-  if (!killed) CHECK(WEXITSTATUS(status) == 0);
-  return killed;
-}
-
-}  // namespace
-
 TEST_CASE("killed at any moment: what is there is right, and the next process goes on") {
   const Place place;
   using Clock = std::chrono::steady_clock;
@@ -137,8 +110,13 @@ TEST_CASE("killed at any moment: what is there is right, and the next process go
   int kills = 0;
   int gone_on = 0;
   for (int tries = 0; kills < test::times(20, 200) && tries < 2000; ++tries) {
-    const bool killed = killed_after(
-        place.path(), std::chrono::microseconds(random() % static_cast<unsigned>(whole.count() + 1)));
+    const std::chrono::microseconds wait(random() % static_cast<unsigned>(whole.count() + 1));
+    const bool killed = killed_after(wait, [&] {
+      TileFile::Options options;
+      options.keep_every = 50'000;
+      auto file = open(place.path(), std::move(options));
+      return file.ok() && fill(*file).ok();
+    });
     const std::size_t there = parts_there(place.path());
     kills += killed ? 1 : 0;
     gone_on += killed && there > 0 ? 1 : 0;
