@@ -175,6 +175,10 @@ void CompressionTrial::unpack(std::uint64_t tiles) {
       this);
 }
 
+std::string part_name(std::string_view weight, std::uint64_t offset) {
+  return format("{} at {}", weight, offset);
+}
+
 CopyName name_copy(std::span<const CompressibleWeight> weights, const models::ModelFile& file,
                    const std::filesystem::path& folder) {
   std::set<std::filesystem::path> files;
@@ -193,7 +197,8 @@ Status make_copy(std::span<const CompressibleWeight> weights, const CopyName& na
                    memory::CompressedFileWriter::begin(name.path, name.description, std::move(note)));
   for (std::size_t i = 0; i < weights.size(); ++i) {
     if (on_weight) BELAY_TRY(on_weight(i, weights.size()));
-    BELAY_TRY(writer.begin_part(weights[i].name, memory::number_bytes(weights[i].dtype)));
+    BELAY_TRY(writer.begin_part(part_name(weights[i].name, weights[i].place.offset),
+                                memory::number_bytes(weights[i].dtype)));
     BELAY_TRY(Batch(weights[i], pool).write(writer));
   }
   return writer.commit();

@@ -14,6 +14,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace belay::runtime {
@@ -68,6 +69,9 @@ class CompressionTrial {
   std::vector<memory::TileUnpacker> unpackers_;  // of each thread
   std::vector<std::vector<std::byte>> tiles_;
 };
+
+// What a copy calls a weight; `offset`: of its first byte in its file, since parts of a tensor have one name.
+[[nodiscard]] std::string part_name(std::string_view weight, std::uint64_t offset);
 
 // The copy's name in the cache folder, and what must be in it.
 struct CopyName {

@@ -3,6 +3,7 @@
 #include "core/base/format.hpp"
 #include "core/base/log.hpp"
 #include "core/base/text.hpp"
+#include "core/runtime/compression.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -109,7 +110,7 @@ Status WeightStream::collect(std::size_t first_layer) {
 }
 
 void WeightStream::find_copy(Item& item, const graph::Weight& weight) {
-  const memory::CompressedPart* part = compressed_->find(weight.name);
+  const memory::CompressedPart* part = compressed_->find(part_name(weight.name, item.source.offset));
   if (part == nullptr || !take_hashes(item.source, *part)) return;
   item.packed = part;
   item.stored = {file_of(compressed_->path()), part->offset, part->bytes()};

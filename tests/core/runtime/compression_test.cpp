@@ -106,7 +106,7 @@ TEST_CASE("the copy has every tile, and says why it was made") {
   CHECK(copy->note() == "for a test");
   memory::TileUnpacker unpacker;
   for (const CompressibleWeight& weight : m.weights) {
-    const memory::CompressedPart* part = copy->find(weight.name);
+    const memory::CompressedPart* part = copy->find(part_name(weight.name, weight.place.offset));
     REQUIRE(part != nullptr);
     REQUIRE(part->tiles.size() == 1);
     std::vector<std::byte> packed(part->bytes());
@@ -118,6 +118,26 @@ TEST_CASE("the copy has every tile, and says why it was made") {
     CHECK(out == wanted);
     CHECK(part->tiles[0].hash == xxh3(wanted));
   }
+}
+
+TEST_CASE("parts of one tensor are told apart") {
+  Model m({DType::kF16});
+  Making at;
+  CompressibleWeight& whole = m.weights[0];
+  CompressibleWeight behind = whole;
+  whole.bytes /= 2;
+  behind.bytes -= whole.bytes;
+  behind.place.offset += whole.bytes;
+  m.weights.push_back(behind);
+  const CopyName name = name_copy(m.weights, *m.file, at.folder.path());
+  REQUIRE(make_copy(m.weights, name, "", at.pool, {}).ok());
+  const auto copy = memory::CompressedFile::open(name.path, name.description);
+  REQUIRE(copy.ok());
+  const memory::CompressedPart* first = copy->find(part_name(behind.name, m.weights[0].place.offset));
+  const memory::CompressedPart* second = copy->find(part_name(behind.name, behind.place.offset));
+  REQUIRE(first != nullptr);
+  REQUIRE(second != nullptr);
+  CHECK(first->tiles[0].hash != second->tiles[0].hash);
 }
 
 TEST_CASE("a file that was written again has another copy") {
