@@ -175,14 +175,14 @@ struct Packed {
         }
       }
     }
-    F32 scale(int g) const { return F::kSmallBits == 0 ? scale_ : small(g) * scale_; }
-    F32 offset(int g) const {
+    [[nodiscard]] F32 scale(int g) const { return F::kSmallBits == 0 ? scale_ : small(g) * scale_; }
+    [[nodiscard]] F32 offset(int g) const {
       if (kHalves == 1) return scale(g) * splat(-F::kZero);
       return F::kSmallBits == 0 ? offset_ : small(kGroups<F> + g) * offset_;
     }
 
    private:
-    F32 small(int i) const {
+    [[nodiscard]] F32 small(int i) const {
       const uint8_t* bytes = F::kSmallBits == 8 ? small_ : unpacked_;
       return load_i8_as_f32(reinterpret_cast<const int8_t*>(bytes) + i * kLanes);
     }
