@@ -34,8 +34,9 @@ Json explanation_json(const Explanations& why) {
   return out;
 }
 
+Json known(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
+
 Json prediction_json(const runtime::Prediction& prediction) {
-  const auto known = [](const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); };
   Json out;
   out["decode_tok_per_s"] = known(prediction.tokens_per_s);
   out["bytes_per_token"]["host"] = prediction.bytes.host;
@@ -46,7 +47,6 @@ Json prediction_json(const runtime::Prediction& prediction) {
 }
 
 Json compression_json(const runtime::Compression& compression) {
-  const auto known = [](const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); };
   Json out;
   out["used"] = compression.used;
   out["reason"] = compression.why;

@@ -55,6 +55,9 @@ class MappedFile {
 // Whether what is written beside `a` lies on the drive of `b`; both exist.
 [[nodiscard]] bool on_one_drive(const std::filesystem::path& a, const std::filesystem::path& b);
 
+// Whether the open file `fd` is the one at `path`: not when that was renamed or removed since.
+[[nodiscard]] bool is_at_path(int fd, const std::filesystem::path& path);
+
 // Gives back the memory of the whole pages in a range of a mapped file, which are read from the file again
 // when they are needed: for bytes that were read once and are not needed soon. Any other memory loses its
 // bytes, and is 0 when it is read.

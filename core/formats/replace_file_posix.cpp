@@ -1,11 +1,11 @@
 #include "core/base/checked.hpp"
 #include "core/base/format.hpp"
+#include "core/base/mapped_file.hpp"
 #include "core/base/text.hpp"
 #include "core/formats/replace_file.hpp"
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -31,14 +31,6 @@ Status make_room(int fd, const std::filesystem::path& path, std::uint64_t bytes)
     errno = ::posix_fallocate(fd, 0, *length);
   } while (errno == EINTR);
   return errno == 0 ? Status() : system_error(path, format("no room for its {} bytes", bytes));
-}
-
-// Whether the open file is the one of that name.
-bool is_at(const std::string& name, int fd) {
-  struct stat opened = {};
-  struct stat there = {};
-  return ::fstat(fd, &opened) == 0 && ::stat(name.c_str(), &there) == 0 && opened.st_ino == there.st_ino &&
-         opened.st_dev == there.st_dev;
 }
 
 }  // namespace
@@ -67,7 +59,7 @@ Result<Replacement> Replacement::begin_alone(const std::filesystem::path& path) 
     if (file.fd_ < 0) return system_error(path, "cannot create a file beside it");
     if (::flock(file.fd_, LOCK_EX | LOCK_NB) != 0)
       return fail(ErrorCode::kUsage, "{}: another process writes it", printable(path.string(), 400));
-  } while (!is_at(name, file.fd_));  // the other process was done just now
+  } while (!is_at_path(file.fd_, name));  // the other process was done just now
   file.name_ = name;
   if (::ftruncate(file.fd_, 0) != 0) return system_error(path, "cannot empty the file beside it");
   return file;

@@ -101,7 +101,6 @@ class TileFile {
   }
   Status lock();
   Status wait_for_lock() const;
-  [[nodiscard]] bool is_at_path() const;
   Status prepare(std::string_view description);
   [[nodiscard]] bool begins_with(std::span<const std::byte> head) const;
   Status make_room(std::span<const std::byte> head);

@@ -82,7 +82,7 @@ Status TileFile::lock() {
     fd_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd_ < 0) return trouble("cannot open", errno);
     BELAY_TRY(wait_for_lock());
-  } while (!is_at_path());
+  } while (!is_at_path(fd_, path_));
   return {};
 }
 
@@ -94,13 +94,6 @@ Status TileFile::wait_for_lock() const {
     std::this_thread::sleep_for(kBetweenTries);
   }
   return {};
-}
-
-bool TileFile::is_at_path() const {
-  struct stat opened = {};
-  struct stat there = {};
-  return ::fstat(fd_, &opened) == 0 && ::stat(path_.c_str(), &there) == 0 && opened.st_ino == there.st_ino &&
-         opened.st_dev == there.st_dev;
 }
 
 // A file that is another, or whose making was broken off, begins anew.

@@ -7,6 +7,7 @@
 #include "core/runtime/weight_stream.hpp"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <vector>
 
@@ -25,18 +26,18 @@ Result<std::vector<std::byte>> read_tile(const CompressibleWeight& weight, std::
   return tile;
 }
 
-// Tiles of one weight on their way into the copy, as many as all threads have work with.
-class Batch {
+// Weights on their way into the copy, as many tiles at once as all threads have work with.
+class Copying {
  public:
-  Batch(const CompressibleWeight& weight, threading::Pool& pool)
-      : weight_(weight), pool_(pool), packers_(pool.threads()), hashes_(TileHashes::of(weight.place.file)) {
-    hashes_.expect(weight.place.offset, weight.bytes);
-  }
+  explicit Copying(threading::Pool& pool) : pool_(pool), packers_(pool.threads()) {}
 
-  Status write(memory::CompressedFileWriter& to) {
+  Status copy(const CompressibleWeight& weight, memory::CompressedFileWriter& to) {
+    number_bytes_ = memory::number_bytes(weight.dtype);
+    hashes_of(weight.place.file).expect(weight.place.offset, weight.bytes);
+    BELAY_TRY(to.begin_part(part_name(weight.name, weight.place.offset), number_bytes_));
     const std::size_t at_once = std::size_t{4} * pool_.threads();
-    for (std::uint64_t done = 0; done < weight_.bytes; done += at_once * TileHashes::kTileBytes) {
-      BELAY_TRY(read(done, at_once));
+    for (std::uint64_t done = 0; done < weight.bytes; done += at_once * TileHashes::kTileBytes) {
+      BELAY_TRY(read(weight, done, at_once));
       pack();
       for (const Tile& tile : tiles_) BELAY_TRY(to.append(tile.packed, tile.hash));
     }
@@ -50,38 +51,43 @@ class Batch {
     Xxh3 hash = {};
   };
 
-  Status read(std::uint64_t from, std::size_t most) {
+  Status read(const CompressibleWeight& weight, std::uint64_t from, std::size_t most) {
+    TileHashes& hashes = hashes_of(weight.place.file);
     tiles_.clear();
-    for (std::uint64_t offset = from; offset < weight_.bytes && tiles_.size() < most;
+    for (std::uint64_t offset = from; offset < weight.bytes && tiles_.size() < most;
          offset += TileHashes::kTileBytes) {
       Tile& tile = tiles_.emplace_back();
-      BELAY_TRY_ASSIGN(tile.bytes, read_tile(weight_, offset));
+      BELAY_TRY_ASSIGN(tile.bytes, read_tile(weight, offset));
       tile.hash = xxh3(tile.bytes);
-      if (hashes_.check(weight_.place.offset + offset, tile.hash)) continue;
+      if (hashes.check(weight.place.offset + offset, tile.hash)) continue;
       return fail(ErrorCode::kBadInput,
                   "{}: the bytes at {} are not what they were when they were first read",
-                  printable(weight_.place.file.string(), 400), weight_.place.offset + offset);
+                  printable(weight.place.file.string(), 400), weight.place.offset + offset);
     }
     return {};
+  }
+
+  TileHashes& hashes_of(const std::filesystem::path& file) {
+    const auto known = hashes_.find(file);
+    return known != hashes_.end() ? known->second : hashes_.emplace(file, TileHashes::of(file)).first->second;
   }
 
   void pack() {
     pool_.parallel_for(
         tiles_.size(), 1,
         [](void* user, std::uint64_t begin, std::uint64_t end, std::uint32_t worker) {
-          auto& batch = *static_cast<Batch*>(user);
-          const std::size_t number_bytes = memory::number_bytes(batch.weight_.dtype);
+          auto& self = *static_cast<Copying*>(user);
           for (std::uint64_t i = begin; i < end; ++i)
-            batch.packers_[worker].pack(batch.tiles_[i].bytes, number_bytes, batch.tiles_[i].packed);
+            self.packers_[worker].pack(self.tiles_[i].bytes, self.number_bytes_, self.tiles_[i].packed);
         },
         this);
   }
 
-  const CompressibleWeight& weight_;
   threading::Pool& pool_;
   std::vector<memory::TilePacker> packers_;
-  TileHashes hashes_;
-  std::vector<Tile> tiles_;
+  std::map<std::filesystem::path, TileHashes> hashes_;
+  std::size_t number_bytes_ = 1;  // of the weight that is copied
+  std::vector<Tile> tiles_;       // of it
 };
 
 }  // namespace
@@ -195,11 +201,10 @@ Status make_copy(std::span<const CompressibleWeight> weights, const CopyName& na
                  threading::Pool& pool, const std::function<Status(std::size_t, std::size_t)>& on_weight) {
   BELAY_TRY_ASSIGN(auto writer,
                    memory::CompressedFileWriter::begin(name.path, name.description, std::move(note)));
+  Copying copying(pool);
   for (std::size_t i = 0; i < weights.size(); ++i) {
     if (on_weight) BELAY_TRY(on_weight(i, weights.size()));
-    BELAY_TRY(writer.begin_part(part_name(weights[i].name, weights[i].place.offset),
-                                memory::number_bytes(weights[i].dtype)));
-    BELAY_TRY(Batch(weights[i], pool).write(writer));
+    BELAY_TRY(copying.copy(weights[i], writer));
   }
   return writer.commit();
 }
